@@ -1,0 +1,19 @@
+import type { Bucket } from './bucket.ts';
+
+/**
+ * Where buckets live: a folder of SQLite files, the memory of this process, later a PostgreSQL
+ * server.
+ */
+export interface BucketServer extends AsyncDisposable {
+  /** What `bootstrap.server` said, without secrets. */
+  readonly url: string;
+  /** Names of the buckets that exist, sorted. */
+  list(): Promise<readonly string[]>;
+  /**
+   * Opens a bucket, and creates it where `create` says so; `missing` where it is absent. A bucket
+   * opened twice is shared: it closes with the last dispose. Throws `badRequest` for a name that is
+   * no
+   * bucket name, `unavailable` where its schema is newer than this program or it cannot be read.
+   */
+  open(name: string, options: { readonly create: boolean }): Promise<Bucket>;
+}

@@ -1,0 +1,231 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+import type { Cas, Sequence } from '../../document/types.ts';
+import type { CommitResult, DocumentChange, PurgeChange } from '../bucket.ts';
+import type { AttachmentWriter } from './attachment-writer.ts';
+import type { ChannelIndexWriter } from './channel-index-writer.ts';
+import {
+  type ChannelList,
+  formatChannelList,
+  NO_CHANNELS,
+  parseChannelList,
+} from './channel-list.ts';
+import type { GrantWriter } from './grant-writer.ts';
+import { Query } from './query.ts';
+import type { RecordWriter } from './record-writer.ts';
+import { nextSequence, type Transaction } from './transaction.ts';
+
+/** The parts of a write transaction, which share one connection. */
+export interface WriterParts {
+  readonly channels: ChannelIndexWriter;
+  readonly grants: GrantWriter;
+  readonly records: RecordWriter;
+  readonly attachments: AttachmentWriter;
+}
+
+type MetadataRow = readonly [
+  id: number,
+  seq: Sequence,
+  channels: string,
+  document: number,
+  /** The body's row, where it is still as the gateway wrote it. */
+  own: number | null,
+  foreign: number | null,
+  foreignCas: Cas | null,
+];
+
+/** A document as it stands before a change. */
+interface Standing {
+  readonly cas: Cas | 'absent';
+  /** 0 where there is no metadata. */
+  readonly id: number;
+  readonly seq: Sequence;
+  readonly channels: string | undefined;
+  /** The row of the body, whoever wrote it; 0 for none. */
+  readonly document: number;
+}
+
+/** Applies changes of documents: body, metadata, channel index, grants, kept bodies, references. */
+export class DocumentWriter {
+  readonly #parts: WriterParts;
+  readonly #metadata: Query<MetadataRow>;
+  readonly #foreign: Query<[id: number, cas: Cas]>;
+  readonly #insertBody: Query;
+  readonly #updateBody: Query;
+  readonly #deleteBody: Query;
+  readonly #body: Query<[body: string]>;
+  readonly #insertMetadata: Query;
+  readonly #updateMetadata: Query;
+  readonly #deleteMetadata: Query;
+  readonly #keep: Query;
+  readonly #drop: Query;
+  readonly #dropAll: Query;
+
+  constructor(db: DatabaseSync, parts: WriterParts) {
+    this.#parts = parts;
+    const query = (sql: string): Query => new Query(db, sql);
+    this.#metadata = new Query(
+      db,
+      `SELECT m.id, m.seq, m.channels, m.document, d.id, f.id, f.cas FROM metadata m
+       LEFT JOIN documents d ON d.id = m.document AND d.cas = m.seq
+       LEFT JOIN documents f INDEXED BY documents_foreign
+         ON f.collection = m.collection AND f.key = m.key AND f.cas < 0
+       WHERE m.collection = ? AND m.key = ?`,
+    );
+    this.#foreign = new Query(
+      db,
+      `SELECT id, cas FROM documents INDEXED BY documents_foreign
+       WHERE collection = ? AND key = ? AND cas < 0`,
+    );
+    this.#insertBody = query(
+      'INSERT INTO documents (collection, key, cas, expiry, body) VALUES (?, ?, ?, ?, ?)',
+    );
+    this.#updateBody = query('UPDATE documents SET cas = ?, expiry = ?, body = ? WHERE id = ?');
+    this.#deleteBody = query('DELETE FROM documents WHERE id = ?');
+    this.#body = new Query(db, 'SELECT body FROM documents WHERE id = ?');
+    this.#insertMetadata = query(
+      `INSERT INTO metadata (collection, key, seq, rev, flags, document, channels, text)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#updateMetadata = query(
+      `UPDATE metadata SET seq = ?, rev = ?, flags = ?, document = ?, channels = ?, text = ?
+       WHERE id = ?`,
+    );
+    this.#deleteMetadata = query('DELETE FROM metadata WHERE id = ?');
+    const keep =
+      'INSERT OR REPLACE INTO revision_bodies (metadata, rev, expiry, attachments, body)';
+    this.#keep = query(`${keep} VALUES (?, ?, ?, ?, ?)`);
+    this.#drop = query('DELETE FROM revision_bodies WHERE metadata = ? AND rev = ?');
+    this.#dropAll = query('DELETE FROM revision_bodies WHERE metadata = ?');
+  }
+  apply(tx: Transaction, change: DocumentChange): CommitResult {
+    const standing = this.#standing(change.collection, change.key);
+    if (change.ifCas !== standing.cas) {
+      return { ok: false, failed: 'cas', actualCas: standing.cas };
+    }
+    const failed = this.#parts.records.judge(tx, change);
+    if (failed !== undefined) return { ok: false, failed };
+    const seq = nextSequence(tx);
+    const stored = this.#storedBody(change, standing);
+    const { channels } = this.#parts;
+    const old = { id: standing.id, seq: standing.seq, list: listOf(standing) };
+    const list = channels.replace(change, old);
+    const document = this.#writeBody(change, standing.document, seq);
+    const id = this.#writeMetadata(change, {
+      id: standing.id,
+      seq,
+      document,
+      channels: formatChannelList(list),
+    });
+    channels.insert(change, { id, seq, list });
+    this.#writeKept(change, id, stored);
+    if (change.grants !== undefined) {
+      const source = { sourceCollection: change.collection, source: change.key };
+      this.#parts.grants.replaceOfDocument(tx, { ...change.grants, ...source }, seq);
+    }
+    if (change.attachments !== undefined) {
+      this.#parts.attachments.refer(id, change.attachments, tx.nowSecs);
+    }
+    return { ok: true, cas: seq as number as Cas, seq };
+  }
+
+  purge(tx: Transaction, change: PurgeChange): CommitResult {
+    const standing = this.#standing(change.collection, change.key);
+    if (change.ifCas !== undefined && change.ifCas !== standing.cas) {
+      return { ok: false, failed: 'cas', actualCas: standing.cas };
+    }
+    const { id } = standing;
+    if (id !== 0) {
+      // The metadata first: then no trigger can take the body's end for a stranger's delete.
+      this.#deleteMetadata.run(id);
+      this.#parts.channels.remove(id, standing.seq, listOf(standing));
+      this.#dropAll.run(id);
+      this.#parts.attachments.refer(id, [], tx.nowSecs);
+      this.#parts.grants.endOfDocument(tx, change.collection, change.key);
+    }
+    if (standing.document !== 0) this.#deleteBody.run(standing.document);
+    return { ok: true, cas: 0 as Cas, seq: 0 as Sequence };
+  }
+
+  #standing(collection: number, key: string): Standing {
+    const row = this.#metadata.one(collection, key);
+    if (row === undefined) {
+      const foreign = this.#foreign.one(collection, key);
+      const none = { id: 0, seq: 0 as Sequence, channels: undefined };
+      if (foreign === undefined) return { ...none, cas: 'absent', document: 0 };
+      return { ...none, cas: foreign[1], document: foreign[0] };
+    }
+    const [id, seq, channels, document, own, foreign, foreignCas] = row;
+    const cas = casOf({ seq, document, own, foreignCas });
+    return { cas, id, seq, channels, document: foreign ?? own ?? 0 };
+  }
+
+  /** The body before the change, where one is to be kept. */
+  #storedBody(change: DocumentChange, standing: Standing): string | undefined {
+    const wanted = change.keepBodies?.some(({ body }) => body === 'stored') ?? false;
+    return wanted ? this.#body.one(standing.document)?.[0] : undefined;
+  }
+
+  /** Gives the row of the body, 0 for none. */
+  #writeBody(change: DocumentChange, document: number, seq: Sequence): number {
+    const { body, expiry } = change;
+    if (body === null) {
+      if (document !== 0) this.#deleteBody.run(document);
+      return 0;
+    }
+    if (document === 0) {
+      return this.#insertBody.run(change.collection, change.key, seq, expiry, body).lastId;
+    }
+    this.#updateBody.run(seq, expiry, body, document);
+    return document;
+  }
+
+  #writeMetadata(
+    change: DocumentChange,
+    at: { id: number; seq: Sequence; document: number; channels: string },
+  ): number {
+    const { collection, key, rev, flags, metadata } = change;
+    const { id, seq, document, channels } = at;
+    if (id === 0) {
+      return this.#insertMetadata.run(
+        collection,
+        key,
+        seq,
+        rev,
+        flags,
+        document,
+        channels,
+        metadata,
+      ).lastId;
+    }
+    this.#updateMetadata.run(seq, rev, flags, document, channels, metadata, id);
+    return id;
+  }
+
+  #writeKept(change: DocumentChange, id: number, stored: string | undefined): void {
+    for (const rev of change.dropBodies ?? []) this.#drop.run(id, rev);
+    for (const { rev, body, attachments, expiry } of change.keepBodies ?? []) {
+      const text = body === 'stored' ? stored : body;
+      if (text !== undefined) this.#keep.run(id, rev, expiry, JSON.stringify(attachments), text);
+    }
+  }
+}
+
+/**
+ * The CAS of a document with metadata: the gateway's own (its sequence), a stranger's where one
+ * wrote, and where one deleted the body, the negative of the gateway's.
+ */
+export function casOf(row: {
+  readonly seq: Sequence;
+  readonly document: number;
+  readonly own: number | null;
+  readonly foreignCas: Cas | null;
+}): Cas {
+  if (row.foreignCas !== null) return row.foreignCas;
+  const deletedByStranger = row.document !== 0 && row.own === null;
+  return (deletedByStranger ? -row.seq : row.seq) as Cas;
+}
+
+function listOf(standing: Standing): ChannelList {
+  return standing.channels === undefined ? NO_CHANNELS : parseChannelList(standing.channels);
+}

@@ -1,0 +1,148 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+import type { Sequence } from '../../document/types.ts';
+import type { CollectionId, Grant, PrincipalChange, PrincipalKey } from '../bucket.ts';
+import { Query } from './query.ts';
+import { nextSequence, type Transaction } from './transaction.ts';
+
+type GrantRow = readonly [
+  id: number,
+  database: string,
+  principal: PrincipalKey,
+  kind: string,
+  collection: number,
+  target: string,
+];
+
+const COLUMNS = 'id, database, principal, kind, collection, target';
+
+/** What a document makes others have, in one database. */
+export interface DocumentGrants {
+  readonly database: string;
+  readonly grants: readonly Grant[];
+  readonly sourceCollection: CollectionId;
+  readonly source: string;
+}
+
+/**
+ * Keeps the grants: a grant is never changed, it begins at one sequence and ends at another. Each
+ * principal whose grants begin or end here gets this sequence as its access version.
+ */
+export class GrantWriter {
+  readonly #bySource: Query<GrantRow>;
+  readonly #byAdministrator: Query<GrantRow>;
+  readonly #insert: Query;
+  readonly #end: Query;
+  readonly #touch: Query;
+
+  constructor(db: DatabaseSync) {
+    this.#bySource = new Query(
+      db,
+      `SELECT ${COLUMNS} FROM grants INDEXED BY grants_source
+       WHERE source_collection = ? AND source = ? AND until_seq = 0 AND source_collection > 0`,
+    );
+    this.#byAdministrator = new Query(
+      db,
+      `SELECT ${COLUMNS} FROM grants
+       WHERE database = ? AND principal = ? AND source_collection = 0 AND until_seq = 0`,
+    );
+    this.#insert = new Query(
+      db,
+      `INSERT INTO grants (database, principal, kind, collection, target,
+         source_collection, source, from_seq, until_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+    );
+    this.#end = new Query(db, 'UPDATE grants SET until_seq = ? WHERE id = ?');
+    this.#touch = new Query(
+      db,
+      `INSERT INTO principals (database, principal, value, seq, access_version)
+       VALUES (?1, ?2, NULL, 0, ?3)
+       ON CONFLICT (database, principal) DO UPDATE SET access_version = ?3`,
+    );
+  }
+
+  /** What the document now grants, against what it granted before. */
+  replaceOfDocument(tx: Transaction, made: DocumentGrants, seq: Sequence): void {
+    const before = this.#bySource
+      .all(made.sourceCollection, made.source)
+      .filter(([, database]) => database === made.database);
+    this.#replace(tx, { ...made, before, seq });
+  }
+
+  /** What the administrator now grants to the principal of the change. */
+  replaceOfAdministrator(tx: Transaction, change: PrincipalChange, seq: Sequence): void {
+    const { database, principal, grants } = change;
+    if (grants.some((grant) => grant.principal !== principal)) {
+      throw new Error('bug: an administrator grants to the principal of the change alone');
+    }
+    const before = this.#byAdministrator.all(database, principal);
+    const source = { sourceCollection: 0 as CollectionId, source: '' };
+    this.#replace(tx, { database, grants, ...source, before, seq });
+  }
+
+  /**
+   * Ends all grants of a document that is purged. This alone of a purge takes a sequence, so that
+   * everyone learns of it; where there were none, none is taken.
+   */
+  endOfDocument(tx: Transaction, sourceCollection: CollectionId, source: string): void {
+    const before = this.#bySource.all(sourceCollection, source);
+    if (before.length === 0) return;
+    const seq = nextSequence(tx);
+    for (const [id, database, principal] of before) {
+      this.#end.run(seq, id);
+      this.touch(tx, { database, principal }, seq);
+    }
+  }
+
+  /** Raises the access version. */
+  touch(
+    tx: Transaction,
+    whom: { readonly database: string; readonly principal: PrincipalKey },
+    seq: Sequence,
+  ): void {
+    const key = accessKey(whom.database, whom.principal);
+    if (tx.accessVersions.get(key) === seq) return;
+    this.#touch.run(whom.database, whom.principal, seq);
+    tx.accessVersions.set(key, seq);
+  }
+
+  #replace(
+    tx: Transaction,
+    made: DocumentGrants & { readonly before: readonly GrantRow[]; readonly seq: Sequence },
+  ): void {
+    const { database, sourceCollection, source, before, seq } = made;
+    const ending = new Map(
+      before.map((row) => [identity(row[2], row[3], row[4], row[5]), row] as const),
+    );
+    const known = new Set(ending.keys());
+    for (const { principal, kind, collection, target } of made.grants) {
+      const key = identity(principal, kind, collection, target);
+      ending.delete(key);
+      if (known.has(key)) continue;
+      known.add(key);
+      this.#insert.run(
+        database,
+        principal,
+        kind,
+        collection,
+        target,
+        sourceCollection,
+        source,
+        seq,
+      );
+      this.touch(tx, { database, principal }, seq);
+    }
+    for (const [id, , principal] of ending.values()) {
+      this.#end.run(seq, id);
+      this.touch(tx, { database, principal }, seq);
+    }
+  }
+}
+
+/** The key of `Transaction.accessVersions`. */
+export function accessKey(database: string, principal: PrincipalKey): string {
+  return JSON.stringify([database, principal]);
+}
+
+function identity(principal: string, kind: string, collection: number, target: string): string {
+  return JSON.stringify([principal, kind, collection, target]);
+}

@@ -1,0 +1,138 @@
+import { watch, type FSWatcher } from 'node:fs';
+
+import type { Sequence } from '../../document/types.ts';
+import type { Log } from '../../observability/log.ts';
+import type { Clock } from '../../util/clock.ts';
+
+/** The history is looked at so often in any case, whatever wake-ups were lost. */
+const CHECK_EVERY_MS = 1000;
+/** A change of the WAL is seen before the commit is visible: so often is it looked at … */
+const RECHECKS = 10;
+/** … this far apart. */
+const RECHECK_EVERY_MS = 1;
+/** While this process itself commits, each commit tells the newest: others are looked for so late. */
+const RECHECK_BUSY_MS = 20;
+
+export interface HistorySource {
+  /** The end of the history as it is visible now; throws where it cannot be read. */
+  lastSequence(): Sequence;
+  /** Whether commits of this process are on their way. */
+  committing(): boolean;
+  /** The file that changes with every commit of any process; undefined where there is but one. */
+  readonly walPath: string | undefined;
+}
+
+/**
+ * Wakes those who wait for the history to grow: by a commit of this process at once, of another by a
+ * watch of the WAL file, and by a look every second. It watches only while someone waits, and keeps
+ * no process alive.
+ */
+export class HistoryWatch implements Disposable {
+  readonly #source: HistorySource;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #waiters = new Set<{ readonly seq: Sequence; readonly wake: () => void }>();
+  readonly #closing = new AbortController();
+  #watcher: FSWatcher | undefined;
+  #watching: AbortController | undefined;
+  #rechecking = false;
+  #newest = 0;
+
+  constructor(source: HistorySource, options: { readonly clock: Clock; readonly log: Log }) {
+    this.#source = source;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  /** The history is known to reach this sequence. */
+  raise(seq: Sequence): void {
+    if (seq <= this.#newest) return;
+    this.#newest = seq;
+    for (const waiter of this.#waiters) if (waiter.seq < seq) waiter.wake();
+  }
+
+  /** Resolves when the history has grown past `seq`, `signal` aborts, or the watch is disposed. */
+  async above(seq: Sequence, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#closing.signal.aborted) return;
+    if (this.#watching === undefined) this.#startWatching();
+    if (this.#newest > seq) return;
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        signal.removeEventListener('abort', wake);
+        this.#waiters.delete(waiter);
+        resolve();
+      };
+      const waiter = { seq, wake };
+      signal.addEventListener('abort', wake);
+      this.#waiters.add(waiter);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#closing.abort();
+    for (const { wake } of this.#waiters) wake();
+    this.#stopWatching();
+  }
+
+  #check(): void {
+    try {
+      this.raise(this.#source.lastSequence());
+    } catch (cause) {
+      this.#log.warn('the history of the bucket cannot be read; trying again', { cause });
+    }
+  }
+
+  #startWatching(): void {
+    const stop = new AbortController();
+    this.#watching = stop;
+    void this.#checkRegularly(stop.signal);
+    this.#watchFile(stop.signal);
+    // What came after the caller looked, and before the watch.
+    this.#check();
+  }
+
+  #watchFile(signal: AbortSignal): void {
+    const { walPath } = this.#source;
+    if (walPath === undefined) return;
+    try {
+      this.#watcher = watch(walPath, { persistent: false }, () => {
+        if (!this.#rechecking) void this.#recheck(signal);
+      });
+      this.#watcher.on('error', (cause) => this.#watchFailed(cause));
+    } catch (cause) {
+      this.#watchFailed(cause);
+    }
+  }
+
+  #watchFailed(cause: unknown): void {
+    this.#log.warn('the bucket is not watched; other processes are seen late', { cause });
+  }
+
+  #stopWatching(): void {
+    this.#watching?.abort();
+    this.#watching = undefined;
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  async #checkRegularly(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#clock.sleep(CHECK_EVERY_MS, signal);
+      if (signal.aborted) return;
+      // A busy reader waits again and again: its watch is kept until a second without a waiter.
+      if (this.#waiters.size === 0) this.#stopWatching();
+      else this.#check();
+    }
+  }
+
+  async #recheck(signal: AbortSignal): Promise<void> {
+    this.#rechecking = true;
+    const busy = this.#source.committing();
+    const times = busy ? 1 : RECHECKS;
+    for (let time = 0; time < times && !signal.aborted; time += 1) {
+      await this.#clock.sleep(busy ? RECHECK_BUSY_MS : RECHECK_EVERY_MS, signal);
+      if (!signal.aborted) this.#check();
+    }
+    this.#rechecking = false;
+  }
+}

@@ -1,0 +1,111 @@
+import { DatabaseSync } from 'node:sqlite';
+
+import type { Sequence } from '../../document/types.ts';
+import type { CollectionId } from '../bucket.ts';
+import { GatewayError } from '../../util/errors.ts';
+import type { Clock } from '../../util/clock.ts';
+import { AccessReader } from './access-reader.ts';
+import { AttachmentReader } from './attachment-reader.ts';
+import { ChannelNames } from './channel-names.ts';
+import { ChannelReader } from './channel-reader.ts';
+import { DocumentReader } from './document-reader.ts';
+import { MutationReader } from './mutation-reader.ts';
+import { Query } from './query.ts';
+import { isBusy, storeError } from './store-error.ts';
+
+/** SQLite's page cache of the reading connection. */
+const CACHE_KB = 8192;
+
+/** Reads are refused only while another process opens or closes the file: worth a short wait. */
+const BUSY_RETRIES_MAX = 50;
+const BUSY_RETRY_MS = 10;
+
+/**
+ * The reading connection of a bucket's file, on the main thread: statements are prepared, short, and
+ * never wait for a lock.
+ */
+export class Reader implements Disposable {
+  readonly documents: DocumentReader;
+  readonly channels: ChannelReader;
+  readonly access: AccessReader;
+  readonly mutations: MutationReader;
+  readonly attachments: AttachmentReader;
+  readonly #db: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #begin: Query;
+  readonly #commit: Query;
+  readonly #last: Query<[seq: Sequence]>;
+  #closed = false;
+  readonly #collection: Query<[id: CollectionId]>;
+
+  constructor(path: string, clock: Clock) {
+    const db = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+    this.#db = db;
+    this.#clock = clock;
+    try {
+      db.exec(`PRAGMA cache_size = -${CACHE_KB}`);
+      const names = new ChannelNames(db, { writable: false });
+      this.documents = new DocumentReader(db);
+      this.channels = new ChannelReader(db, names);
+      this.access = new AccessReader(db);
+      this.mutations = new MutationReader(db, names);
+      this.attachments = new AttachmentReader(db);
+      this.#begin = new Query(db, 'BEGIN');
+      this.#commit = new Query(db, 'COMMIT');
+      this.#last = new Query(db, 'SELECT seq FROM bucket');
+      this.#collection = new Query(db, 'SELECT id FROM collections WHERE name = ?');
+    } catch (cause) {
+      db.close();
+      throw cause;
+    }
+  }
+
+  /**
+   * Runs a read in one snapshot, again where another process shuts it out for a moment. All reads of
+   * one turn of the event loop's callbacks share the snapshot: nothing can be acknowledged between
+   * them, and taking and giving back the file's locks costs more than a read.
+   */
+  async read<T>(query: (reader: this) => T): Promise<T> {
+    for (let tries = 0; ; tries += 1) {
+      if (this.#closed) throw new GatewayError('unavailable', 'the bucket is closed');
+      try {
+        if (!this.#db.isTransaction) this.#openSnapshot();
+        return query(this);
+      } catch (cause) {
+        this.#closeSnapshot();
+        if (!isBusy(cause) || tries === BUSY_RETRIES_MAX) throw storeError(cause);
+      }
+      await this.#clock.sleep(BUSY_RETRY_MS);
+    }
+  }
+
+  lastSequence(): Sequence {
+    return this.#last.one()?.[0] ?? (0 as Sequence);
+  }
+
+  findCollection(name: string): CollectionId | undefined {
+    return this.#collection.one(name)?.[0];
+  }
+
+  #openSnapshot(): void {
+    this.#begin.run();
+    // Runs when the promises that are settled now have been followed, before the next event.
+    process.nextTick(() => this.#closeSnapshot());
+  }
+
+  #closeSnapshot(): void {
+    if (this.#closed || !this.#db.isTransaction) return;
+    try {
+      // NOTE: a third of what a ROLLBACK costs, and a reader has nothing to take back.
+      this.#commit.run();
+    } catch {
+      // What is wrong with the file is told by the next read.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#db.close();
+  }
+}

@@ -1,0 +1,200 @@
+import type { Digest, DocId, RevId, Sequence } from '../../document/types.ts';
+import { GatewayError } from '../../util/errors.ts';
+import {
+  BATCH_MAX,
+  type AccessSnapshot,
+  type Bucket,
+  type BucketSupport,
+  type Change,
+  type ChannelPage,
+  type ChannelRequest,
+  type CollectionId,
+  type CommitResult,
+  type ListedPrincipal,
+  type MutationPage,
+  type PrincipalKey,
+  type PrincipalRange,
+  type RecordKey,
+  type RecordRange,
+  type RevisionBody,
+  type ScanRange,
+  type StoredAttachment,
+  type StoredDocument,
+  type StoredGrant,
+  type StoredRecord,
+} from '../bucket.ts';
+import { getAttachment, putAttachment, type UploadOptions } from './attachments.ts';
+import type { MutationCursor } from './mutation-reader.ts';
+import type { Store } from './store.ts';
+
+/** A bucket in an SQLite file, as one who opened it holds it. */
+export class SqliteBucket implements Bucket {
+  readonly #shared: Store;
+  readonly #release: () => Promise<void>;
+  readonly #closing = new AbortController();
+
+  /** `release` gives the share back; it is called once. */
+  constructor(store: Store, release: () => Promise<void>) {
+    this.#shared = store;
+    this.#release = release;
+  }
+
+  get supports(): BucketSupport {
+    return this.#shared.supports;
+  }
+
+  get uuid(): string {
+    return this.#shared.uuid;
+  }
+
+  async openCollection(name: string): Promise<CollectionId> {
+    return await this.#store.openCollection(name);
+  }
+
+  async get(collection: CollectionId, key: DocId): Promise<StoredDocument | undefined> {
+    const { reader } = this.#store;
+    const found = await reader.read(({ documents }) => documents.find(collection, key));
+    return found ?? (await reader.read(({ documents }) => documents.get(collection, key)));
+  }
+
+  async getMany(
+    collection: CollectionId,
+    keys: readonly DocId[],
+  ): Promise<readonly (StoredDocument | undefined)[]> {
+    atMostBatch(keys.length);
+    return await this.#store.reader.read(({ documents }) =>
+      keys.map((key) => documents.get(collection, key)),
+    );
+  }
+
+  async getRevisionBody(
+    collection: CollectionId,
+    key: DocId,
+    rev: RevId,
+  ): Promise<RevisionBody | undefined> {
+    const store = this.#store;
+    return await store.reader.read(({ documents }) =>
+      documents.revisionBody({ collection, key, rev }, store.nowSecs()),
+    );
+  }
+
+  async scan(collection: CollectionId, range: ScanRange): Promise<readonly StoredDocument[]> {
+    atMostBatch(range.limit);
+    return await this.#store.reader.read(({ documents }) => documents.scan(collection, range));
+  }
+
+  async commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
+    return await this.#store.commit(changes);
+  }
+
+  async lastSequence(): Promise<Sequence> {
+    return await this.#store.reader.read((reader) => reader.lastSequence());
+  }
+
+  async readChannels(request: ChannelRequest): Promise<ChannelPage> {
+    atMostBatch(request.limit);
+    return await this.#store.reader.read((reader) => {
+      const lastSequence = reader.lastSequence();
+      const { access, after } = request;
+      if (access !== undefined && reader.access.isStale(access)) {
+        return { stale: true, rows: [], scannedTo: after, lastSequence };
+      }
+      return reader.channels.page(request, lastSequence);
+    });
+  }
+
+  async *mutations(since: Sequence, signal: AbortSignal): AsyncGenerator<MutationPage> {
+    const store = this.#store;
+    const ended = AbortSignal.any([signal, this.#closing.signal]);
+    let cursor: MutationCursor = { seq: since };
+    while (!ended.aborted) {
+      const { step, last } = await store.reader.read((reader) => {
+        const end = reader.lastSequence();
+        return { step: reader.mutations.step(cursor, end), last: end };
+      });
+      if (step.page.mutations.length > 0 || step.page.upTo > cursor.seq) yield step.page;
+      cursor = step.next;
+      if (cursor.principal === undefined && cursor.seq >= last) {
+        await store.watch.above(cursor.seq, ended);
+      }
+    }
+  }
+
+  async readAccess(database: string, principal: PrincipalKey): Promise<AccessSnapshot> {
+    return await this.#store.reader.read((reader) => ({
+      principals: reader.access.access(database, principal),
+      asOf: reader.lastSequence(),
+    }));
+  }
+
+  async grantsOf(collection: CollectionId, key: DocId): Promise<readonly StoredGrant[]> {
+    return await this.#store.reader.read(({ access }) => access.grantsOf(collection, key));
+  }
+
+  async lastAccessChange(
+    database: string,
+    principals?: readonly PrincipalKey[],
+  ): Promise<Sequence> {
+    return await this.#store.reader.read(({ access }) => access.lastChange(database, principals));
+  }
+
+  async listPrincipals(range: PrincipalRange): Promise<readonly ListedPrincipal[]> {
+    atMostBatch(range.limit);
+    return await this.#store.reader.read(({ access }) => access.list(range));
+  }
+
+  async getRecord(key: RecordKey): Promise<StoredRecord | undefined> {
+    const store = this.#store;
+    return await store.reader.read(({ access }) => access.record(key, store.nowSecs()));
+  }
+
+  async listRecords(range: RecordRange): Promise<readonly StoredRecord[]> {
+    atMostBatch(range.limit);
+    const store = this.#store;
+    return await store.reader.read(({ access }) => access.records(range, store.nowSecs()));
+  }
+
+  async putAttachment(
+    bytes: AsyncIterable<Uint8Array>,
+    options: UploadOptions,
+  ): Promise<StoredAttachment> {
+    return await putAttachment(this.#store, bytes, options);
+  }
+
+  async getAttachment(
+    digest: Digest,
+    range?: { readonly start: number; readonly end: number },
+  ): Promise<{ readonly length: number; readonly bytes: AsyncIterable<Uint8Array> } | undefined> {
+    return await getAttachment(this.#store, digest, range);
+  }
+
+  async expiredDocuments(
+    collection: CollectionId,
+    now: number,
+    limit: number,
+  ): Promise<readonly DocId[]> {
+    atMostBatch(limit);
+    return await this.#store.reader.read(({ documents }) =>
+      documents.expired(collection, now, limit),
+    );
+  }
+
+  async removeExpired(now: number, graceSecs: number): Promise<boolean> {
+    return await this.#store.writer.removeExpired(now, graceSecs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    await this.#release();
+  }
+
+  get #store(): Store {
+    if (this.#closing.signal.aborted) throw new GatewayError('unavailable', 'the bucket is closed');
+    return this.#shared;
+  }
+}
+
+function atMostBatch(count: number): void {
+  if (count > BATCH_MAX) throw new Error(`bug: ${count} in one call, at most ${BATCH_MAX}`);
+}

@@ -1,0 +1,25 @@
+import type { Cas, Sequence } from '../../document/types.ts';
+
+/**
+ * What one write transaction counts, and remembers of what it read or wrote itself. The counters go
+ * back to the file with the transaction's end.
+ */
+export interface Transaction {
+  readonly nowSecs: number;
+  seq: number;
+  recordCas: number;
+  /** By record, what `Judgement.function` asks for. */
+  readonly records: Map<string, Cas | 'absent'>;
+  /** By principal, what `AccessPrecondition` asks for. */
+  readonly accessVersions: Map<string, Sequence>;
+}
+
+export function nextSequence(tx: Transaction): Sequence {
+  tx.seq += 1;
+  return tx.seq as Sequence;
+}
+
+export function nextRecordCas(tx: Transaction): Cas {
+  tx.recordCas += 1;
+  return tx.recordCas as Cas;
+}

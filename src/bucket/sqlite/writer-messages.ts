@@ -1,0 +1,53 @@
+import type { ErrorTag } from '../../util/errors.ts';
+import type { Change, CommitResult } from '../bucket.ts';
+import type { WriterOptions } from './writer.ts';
+
+/** What the main thread asks of the writing thread; each request gets one answer, in order. */
+export type WriterRequest =
+  | {
+      readonly kind: 'commit';
+      readonly calls: readonly (readonly Change[])[];
+      readonly nowSecs: number;
+    }
+  | { readonly kind: 'openCollection'; readonly name: string }
+  | {
+      readonly kind: 'addChunk';
+      readonly upload: number;
+      readonly bytes: Uint8Array;
+      readonly first: boolean;
+      readonly nowSecs: number;
+    }
+  | {
+      readonly kind: 'finishUpload';
+      readonly upload: number;
+      readonly bytes: Uint8Array;
+      readonly first: boolean;
+      readonly nowSecs: number;
+    }
+  | { readonly kind: 'discardUpload'; readonly upload: number }
+  | { readonly kind: 'removeExpired'; readonly nowSecs: number; readonly graceSecs: number }
+  | { readonly kind: 'close' };
+
+/** An error as it crosses threads; without `tag` it is a bug's. */
+export interface WireError {
+  readonly tag?: ErrorTag;
+  readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly stack?: string;
+}
+
+export type WireOutcome =
+  | { readonly results: readonly CommitResult[] }
+  | { readonly failure: WireError };
+
+/** `value` is that of the method of `Writer`; of `commit`, a WireOutcome for each call. */
+export type WriterAnswer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: WireError };
+
+export interface WriterEnvelope {
+  readonly id: number;
+  readonly request: WriterRequest;
+}
+
+export type WriterThreadData = WriterOptions;

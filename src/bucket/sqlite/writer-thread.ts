@@ -1,0 +1,159 @@
+import { Worker } from 'node:worker_threads';
+
+import type { Log } from '../../observability/log.ts';
+import { GatewayError } from '../../util/errors.ts';
+import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
+import type { WireError, WireOutcome, WriterAnswer, WriterRequest } from './writer-messages.ts';
+import type { ChunkOptions, WriterOptions } from './writer.ts';
+
+/** Requests that may wait for the thread; uploads and commits each wait for their answers. */
+const REQUESTS_WAITING_MAX = 10_000;
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/**
+ * The writing thread as seen from the main one. A thread that dies fails what it was asked, as
+ * `unavailable`, and is started again by the next request. It keeps the process alive only while
+ * it has something to do.
+ */
+export class WriterThread implements AsyncDisposable {
+  readonly #options: WriterOptions;
+  readonly #log: Log;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #opened: Promise<unknown> = Promise.resolve();
+  #lastId = 0;
+  #closed = false;
+
+  constructor(options: WriterOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /** Opens the file, creating it where it is absent; gives the bucket's UUID. */
+  async open(): Promise<string> {
+    this.#start();
+    return (await this.#opened) as string;
+  }
+
+  /** What the thread has to do at this moment: whether commits of this process are on their way. */
+  get busy(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  async commit(
+    calls: readonly (readonly Change[])[],
+    nowSecs: number,
+  ): Promise<readonly (readonly CommitResult[] | Error)[]> {
+    const outcomes = (await this.#ask({ kind: 'commit', calls, nowSecs })) as WireOutcome[];
+    return outcomes.map((outcome) =>
+      'failure' in outcome ? errorOf(outcome.failure) : outcome.results,
+    );
+  }
+
+  async openCollection(name: string): Promise<CollectionId> {
+    return (await this.#ask({ kind: 'openCollection', name })) as CollectionId;
+  }
+
+  async addChunk(upload: number, bytes: Uint8Array, options: ChunkOptions): Promise<void> {
+    await this.#ask({ kind: 'addChunk', upload, bytes, ...options });
+  }
+
+  async finishUpload(
+    upload: number,
+    bytes: Uint8Array,
+    options: ChunkOptions,
+  ): Promise<StoredAttachment> {
+    const request = { kind: 'finishUpload', upload, bytes, ...options } as const;
+    return (await this.#ask(request)) as StoredAttachment;
+  }
+
+  async discardUpload(upload: number): Promise<void> {
+    await this.#ask({ kind: 'discardUpload', upload });
+  }
+
+  async removeExpired(nowSecs: number, graceSecs: number): Promise<boolean> {
+    return (await this.#ask({ kind: 'removeExpired', nowSecs, graceSecs })) as boolean;
+  }
+
+  /** Answers what was asked before, then closes the file. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    const worker = this.#worker;
+    const done = worker === undefined ? undefined : this.#ask({ kind: 'close' });
+    this.#closed = true;
+    try {
+      await done;
+    } catch (cause) {
+      this.#log.warn('the bucket did not close cleanly; the next opening repairs it', { cause });
+    }
+    await worker?.terminate();
+  }
+
+  async #ask(request: WriterRequest): Promise<unknown> {
+    if (this.#closed) throw new GatewayError('unavailable', 'the bucket is closed');
+    if (this.#waiting.size >= REQUESTS_WAITING_MAX) {
+      throw new GatewayError('unavailable', 'too many writes wait for the bucket');
+    }
+    const worker = this.#worker ?? this.#start();
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return await new Promise((resolve, reject) => {
+      worker.postMessage({ id, request });
+      this.#expect(worker, id, { resolve, reject });
+    });
+  }
+
+  #start(): Worker {
+    // The file beside this one, whether TypeScript or built.
+    const file = import.meta.url.endsWith('.ts') ? './writer-worker.ts' : './writer-worker.js';
+    const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#options });
+    worker.unref();
+    this.#worker = worker;
+    this.#opened = new Promise((resolve, reject) => {
+      this.#expect(worker, 0, { resolve, reject });
+    });
+    this.#opened.catch((cause: unknown) => {
+      this.#log.warn('the file of a bucket cannot be opened for writing', { cause });
+    });
+    worker.on('message', (answer: WriterAnswer) => this.#answered(worker, answer));
+    worker.on('error', (cause) => this.#log.error('the writer of a bucket failed', { cause }));
+    worker.on('exit', () => this.#ended(worker));
+    return worker;
+  }
+
+  #expect(worker: Worker, id: number, waiting: Waiting): void {
+    if (this.#waiting.size === 0) worker.ref();
+    this.#waiting.set(id, waiting);
+  }
+
+  #answered(worker: Worker, answer: WriterAnswer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if (this.#waiting.size === 0) worker.unref();
+    if ('error' in answer) waiting?.reject(errorOf(answer.error));
+    else waiting?.resolve(answer.value);
+  }
+
+  #ended(worker: Worker): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) {
+      reject(new GatewayError('unavailable', 'the writer of the bucket ended; try again'));
+    }
+  }
+}
+
+function errorOf(wire: WireError): Error {
+  if (wire.tag !== undefined) {
+    return new GatewayError(wire.tag, wire.message, { details: wire.details ?? {} });
+  }
+  const error = new Error(wire.message);
+  if (wire.stack !== undefined) error.stack = wire.stack;
+  return error;
+}

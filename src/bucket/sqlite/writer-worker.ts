@@ -1,0 +1,67 @@
+/** The thread of the writing connection: answers one request after another. */
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { must, unreachable } from '../../util/assert.ts';
+import { isGatewayError } from '../../util/errors.ts';
+import { storeError } from './store-error.ts';
+import type {
+  WireError,
+  WriterEnvelope,
+  WriterRequest,
+  WriterThreadData,
+} from './writer-messages.ts';
+import { Writer } from './writer.ts';
+
+const port = must(parentPort, 'the writer runs in a worker thread');
+
+function wireError(cause: unknown): WireError {
+  const error = storeError(cause);
+  if (isGatewayError(error)) {
+    return { tag: error.tag, message: error.message, details: error.details };
+  }
+  if (error instanceof Error) return { message: error.message, stack: error.stack ?? '' };
+  return { message: String(error) };
+}
+
+function answer(writer: Writer, request: WriterRequest): unknown {
+  switch (request.kind) {
+    case 'commit':
+      return writer
+        .commit(request.calls, request.nowSecs)
+        .map((outcome) =>
+          'failure' in outcome ? { failure: wireError(outcome.failure) } : outcome,
+        );
+    case 'openCollection':
+      return writer.openCollection(request.name);
+    case 'addChunk':
+      return writer.addChunk(request.upload, request.bytes, request);
+    case 'finishUpload':
+      return writer.finishUpload(request.upload, request.bytes, request);
+    case 'discardUpload':
+      return writer.discardUpload(request.upload);
+    case 'removeExpired':
+      return writer.removeExpired(request.nowSecs, request.graceSecs);
+    case 'close':
+      writer[Symbol.dispose]();
+      return undefined;
+    default:
+      return unreachable(request);
+  }
+}
+
+try {
+  const writer = new Writer(workerData as WriterThreadData);
+  port.on('message', ({ id, request }: WriterEnvelope) => {
+    try {
+      port.postMessage({ id, value: answer(writer, request) });
+    } catch (cause) {
+      port.postMessage({ id, error: wireError(cause) });
+    }
+    if (request.kind === 'close') port.close();
+  });
+  // The first answer, to no request: the file is open.
+  port.postMessage({ id: 0, value: writer.uuid });
+} catch (cause) {
+  port.postMessage({ id: 0, error: wireError(cause) });
+  port.close();
+}

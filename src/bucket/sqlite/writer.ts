@@ -1,0 +1,213 @@
+import { DatabaseSync } from 'node:sqlite';
+
+import { unreachable } from '../../util/assert.ts';
+import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
+import { AttachmentWriter } from './attachment-writer.ts';
+import { ChannelIndexWriter } from './channel-index-writer.ts';
+import { ChannelNames } from './channel-names.ts';
+import { DocumentWriter } from './document-writer.ts';
+import { ExpiryRemover } from './expiry-remover.ts';
+import { GrantWriter } from './grant-writer.ts';
+import { Query } from './query.ts';
+import { RecordWriter } from './record-writer.ts';
+import { migrate } from './schema.ts';
+import { isStoreWide } from './store-error.ts';
+import type { Transaction } from './transaction.ts';
+
+/** How a file is written. */
+export interface WriterOptions {
+  readonly path: string;
+  /** `OFF` for buckets that are gone with the process. */
+  readonly synchronous: 'FULL' | 'OFF';
+  /** How long a write waits for another process's lock. */
+  readonly busyTimeoutMs: number;
+  /** The most pages (of 4 KB) that the file may have; 0 for no limit but the disk's. */
+  readonly pagesMax: number;
+}
+
+/** One call of `Bucket.commit`, and what became of it. */
+export type CallOutcome =
+  | { readonly results: readonly CommitResult[] }
+  | { readonly failure: unknown };
+
+export interface ChunkOptions {
+  readonly nowSecs: number;
+  /** Whether the upload begins with this chunk. */
+  readonly first: boolean;
+}
+
+/** SQLite's page cache of the writing connection. */
+const CACHE_KB = 8192;
+/** The WAL is copied into the file once it has so many pages (16 MB): a page that changed in many
+ * commits is copied once … */
+const CHECKPOINT_PAGES = 4000;
+/** … and cut to this after it grew. */
+const WAL_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
+ * The one writing connection of a bucket's file: synchronous, so it lives in a thread of its own
+ * (`writer-worker.ts`). Each method is one durable transaction; what throws has changed nothing.
+ */
+export class Writer implements Disposable {
+  readonly #db: DatabaseSync;
+  readonly #names: ChannelNames;
+  readonly #documents: DocumentWriter;
+  readonly #records: RecordWriter;
+  readonly #attachments: AttachmentWriter;
+  readonly #expiry: ExpiryRemover;
+  readonly #begin: Query;
+  readonly #commit: Query;
+  readonly #counters: Query<[seq: number, recordCas: number, uuid: string]>;
+  readonly #setCounters: Query;
+  readonly #findCollection: Query<[id: CollectionId]>;
+  readonly #addCollection: Query;
+  readonly #synchronous: WriterOptions['synchronous'];
+
+  /** Opens the file, creates it where it is absent, and brings it to the schema of this program. */
+  constructor(options: WriterOptions) {
+    this.#db = new DatabaseSync(options.path, { timeout: options.busyTimeoutMs });
+    try {
+      const db = this.#db;
+      this.#synchronous = options.synchronous;
+      db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.synchronous};
+        PRAGMA cache_size = -${CACHE_KB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+        PRAGMA journal_size_limit = ${WAL_BYTES_MAX}; PRAGMA temp_store = MEMORY`);
+      migrate(db);
+      if (options.pagesMax > 0) db.exec(`PRAGMA max_page_count = ${options.pagesMax}`);
+      this.#names = new ChannelNames(db, { writable: true });
+      const channels = new ChannelIndexWriter(db, this.#names);
+      const grants = new GrantWriter(db);
+      this.#records = new RecordWriter(db, grants);
+      this.#attachments = new AttachmentWriter(db);
+      const parts = { channels, grants, records: this.#records, attachments: this.#attachments };
+      this.#documents = new DocumentWriter(db, parts);
+      this.#expiry = new ExpiryRemover(db, this.#attachments);
+      this.#begin = new Query(db, 'BEGIN IMMEDIATE');
+      this.#commit = new Query(db, 'COMMIT');
+      this.#counters = new Query(db, 'SELECT seq, record_cas, uuid FROM bucket');
+      this.#setCounters = new Query(db, 'UPDATE bucket SET seq = ?, record_cas = ?');
+      this.#findCollection = new Query(db, 'SELECT id FROM collections WHERE name = ?');
+      this.#addCollection = new Query(db, 'INSERT INTO collections (name) VALUES (?)');
+    } catch (cause) {
+      this.#db.close();
+      throw cause;
+    }
+  }
+
+  get uuid(): string {
+    return this.#counters.one()?.[2] ?? '';
+  }
+
+  /**
+   * Several calls of `Bucket.commit` in one transaction. Where one of them breaks it, each is tried
+   * alone, so that it fails alone; where the store fails, all fail with it.
+   */
+  commit(calls: readonly (readonly Change[])[], nowSecs: number): readonly CallOutcome[] {
+    try {
+      return this.#transaction(nowSecs, (tx) =>
+        calls.map((changes) => ({ results: changes.map((change) => this.#apply(tx, change)) })),
+      );
+    } catch (failure) {
+      if (calls.length === 1 || isStoreWide(failure)) return calls.map(() => ({ failure }));
+      return calls.flatMap((changes) => this.commit([changes], nowSecs));
+    }
+  }
+
+  openCollection(name: string): CollectionId {
+    return this.#transaction(0, () => {
+      const known = this.#findCollection.one(name);
+      return known?.[0] ?? (this.#addCollection.run(name).lastId as CollectionId);
+    });
+  }
+
+  /** Adds a chunk to an upload, which begins with its first. `upload` is the caller's number. */
+  addChunk(upload: number, bytes: Uint8Array, options: ChunkOptions): void {
+    const { nowSecs, first } = options;
+    try {
+      this.#unsynced(nowSecs, () => {
+        if (first) this.#attachments.start(upload, nowSecs);
+        this.#attachments.addChunk(upload, bytes, nowSecs);
+      });
+    } catch (cause) {
+      this.#attachments.lose(upload);
+      throw cause;
+    }
+  }
+
+  /** Ends an upload with its last chunk, which may be its first. */
+  finishUpload(upload: number, bytes: Uint8Array, options: ChunkOptions): StoredAttachment {
+    const { nowSecs, first } = options;
+    try {
+      return this.#unsynced(nowSecs, () => {
+        if (first) this.#attachments.start(upload, nowSecs);
+        return this.#attachments.finish(upload, bytes, nowSecs);
+      });
+    } finally {
+      this.#attachments.lose(upload);
+    }
+  }
+
+  discardUpload(upload: number): void {
+    this.#unsynced(0, () => this.#attachments.discard(upload));
+  }
+
+  removeExpired(nowSecs: number, graceSecs: number): boolean {
+    return this.#transaction(nowSecs, () => this.#expiry.step(nowSecs, graceSecs));
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } finally {
+      this.#db.close();
+    }
+  }
+
+  #apply(tx: Transaction, change: Change): CommitResult {
+    switch (change.kind) {
+      case 'document':
+        return this.#documents.apply(tx, change);
+      case 'record':
+        return this.#records.applyRecord(tx, change);
+      case 'principal':
+        return this.#records.applyPrincipal(tx, change);
+      case 'purge':
+        return this.#documents.purge(tx, change);
+      default:
+        return unreachable(change);
+    }
+  }
+
+  /**
+   * Without waiting for the disk: attachments count only from the commit of a document that refers
+   * to them, and its fsync takes along everything that was written to the WAL before.
+   */
+  #unsynced<T>(nowSecs: number, work: () => T): T {
+    if (this.#synchronous === 'OFF') return this.#transaction(nowSecs, work);
+    this.#db.exec('PRAGMA synchronous = NORMAL');
+    try {
+      return this.#transaction(nowSecs, work);
+    } finally {
+      this.#db.exec(`PRAGMA synchronous = ${this.#synchronous}`);
+    }
+  }
+
+  #transaction<T>(nowSecs: number, work: (tx: Transaction) => T): T {
+    this.#begin.run();
+    try {
+      const [seq, recordCas] = this.#counters.one() ?? [0, 0];
+      const records = new Map();
+      const tx: Transaction = { nowSecs, seq, recordCas, records, accessVersions: new Map() };
+      const result = work(tx);
+      if (tx.seq !== seq || tx.recordCas !== recordCas) {
+        this.#setCounters.run(tx.seq, tx.recordCas);
+      }
+      this.#commit.run();
+      return result;
+    } catch (cause) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#names.forget();
+      throw cause;
+    }
+  }
+}

@@ -1,0 +1,264 @@
+import type { AccessPrecondition, Bucket, ChannelPage, ChannelRequest } from '../bucket/bucket.ts';
+import {
+  BATCH_MAX,
+  type CollectionId,
+  type Mutation,
+  type MutationPage,
+} from '../bucket/bucket.ts';
+import { sequence, type DocId, type Sequence } from '../document/types.ts';
+import type { Log } from '../observability/log.ts';
+import type { Clock } from '../util/clock.ts';
+import { ChangeMarks } from './change-marks.ts';
+import { Listener } from './listener.ts';
+import { missedRemovals, untoldSequences } from './missed-removals.ts';
+import { Tail } from './tail.ts';
+
+export interface ChangeCacheOptions {
+  readonly bucket: Bucket;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Bytes of recent changes to keep. */
+  readonly tailBytesMax?: number;
+  /** Channels (a collection) and principals whose newest sequence is kept. */
+  readonly namesMax?: number;
+}
+
+/** What a listener is woken for. */
+export interface Interest {
+  readonly collection: CollectionId;
+  readonly channels: Iterable<string> | 'all';
+  /** The principals by whose access it reads. */
+  readonly access?: AccessPrecondition | undefined;
+}
+
+const TAIL_BYTES_MAX = 8 * 1024 * 1024;
+const NAMES_MAX = 50_000;
+const BACKOFF_FIRST_MS = 25;
+const BACKOFF_MOST_MS = 10_000;
+/** Beside the names of channels, which are never empty: a collection as a whole. */
+const WHOLE = '';
+
+/**
+ * What is new in a bucket, kept in memory by following its mutations: one for each open bucket. It
+ * answers "has anything of this reader's changed?" with a comparison, serves readers who keep up
+ * without a query, and wakes a listener only when one of its channels or principals changed.
+ */
+export class ChangeCache implements AsyncDisposable {
+  readonly #bucket: Bucket;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #namesMax: number;
+  readonly #startedAt: Sequence;
+  readonly #stop = new AbortController();
+  readonly #collections = new Map<CollectionId, ChangeMarks>();
+  readonly #principals: ChangeMarks;
+  readonly #tail: Tail;
+  /** Who waits until a sequence is reached. */
+  readonly #waiting = new Set<Listener>();
+  #caughtUpTo: Sequence;
+  #lostSince: number | undefined;
+  #following: Promise<void> = Promise.resolve();
+
+  private constructor(options: ChangeCacheOptions, startedAt: Sequence) {
+    this.#bucket = options.bucket;
+    this.#log = options.log.with({ key: 'Cache' });
+    this.#clock = options.clock;
+    this.#namesMax = options.namesMax ?? NAMES_MAX;
+    this.#startedAt = startedAt;
+    this.#caughtUpTo = startedAt;
+    this.#principals = this.#newMarks();
+    this.#tail = new Tail({ bytesMax: options.tailBytesMax ?? TAIL_BYTES_MAX, from: startedAt });
+  }
+
+  /**
+   * Starts to follow from the end of the bucket's history. Ends with its disposal, before the
+   * bucket's.
+   */
+  static async start(options: ChangeCacheOptions): Promise<ChangeCache> {
+    const cache = new ChangeCache(options, await options.bucket.lastSequence());
+    cache.#following = cache.#follow(cache.#stop.signal);
+    return cache;
+  }
+
+  /** Everything up to here is known. */
+  get caughtUpTo(): Sequence {
+    return this.#caughtUpTo;
+  }
+
+  /**
+   * Since when the bucket's mutations cannot be read, in milliseconds since 1970; undefined while
+   * they can.
+   */
+  get lostSince(): number | undefined {
+    return this.#lostSince;
+  }
+
+  /**
+   * Resolves when `caughtUpTo` has reached `seq`, or `signal` aborts, or the cache is disposed of.
+   */
+  async atLeast(seq: Sequence, signal: AbortSignal): Promise<void> {
+    const listener = new Listener();
+    this.#waiting.add(listener);
+    try {
+      while (this.#caughtUpTo < seq && !signal.aborted && !this.#stop.signal.aborted) {
+        await listener.above(this.#caughtUpTo, signal);
+      }
+    } finally {
+      this.#waiting.delete(listener);
+    }
+  }
+
+  /** Whether anything of these may have changed after `seq`, as far as the cache is caught up. */
+  mayHaveChanged(interest: Interest, seq: Sequence): boolean {
+    const { collection, channels, access } = interest;
+    if (access !== undefined && this.#accessMayHaveChanged(access, seq)) return true;
+    const marks = this.#marksOf(collection);
+    if (channels === 'all') return marks.newest(WHOLE) > seq;
+    for (const channel of channels) if (marks.newest(channel) > seq) return true;
+    return false;
+  }
+
+  /** A page of what the tail holds, access checked; undefined where the bucket must be asked. */
+  read(request: ChannelRequest): ChannelPage | undefined {
+    const { access } = request;
+    if (access !== undefined && this.#accessMayHaveChanged(access, access.asOf)) return undefined;
+    return this.#tail.read(request);
+  }
+
+  /**
+   * A document was removed as if it had never been: what is held of it up to `seq`, or is still on
+   * its way here, is not told any more.
+   */
+  forget(document: {
+    readonly collection: CollectionId;
+    readonly key: DocId;
+    readonly seq: Sequence;
+  }): void {
+    this.#tail.forget(document);
+  }
+
+  /** Raises `listener` for all that concerns `interest`, until `unsubscribe` with the same. */
+  subscribe(listener: Listener, interest: Interest): void {
+    const marks = this.#marksOf(interest.collection);
+    const { channels, access } = interest;
+    if (channels === 'all') marks.listen(WHOLE, listener);
+    else for (const channel of channels) marks.listen(channel, listener);
+    for (const name of principalNames(access)) this.#principals.listen(name, listener);
+  }
+
+  unsubscribe(listener: Listener, interest: Interest): void {
+    const marks = this.#marksOf(interest.collection);
+    const { channels, access } = interest;
+    if (channels === 'all') marks.unlisten(WHOLE, listener);
+    else for (const channel of channels) marks.unlisten(channel, listener);
+    for (const name of principalNames(access)) this.#principals.unlisten(name, listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    for (const listener of this.#waiting) listener.raise(sequence(Number.MAX_SAFE_INTEGER));
+    await this.#following;
+  }
+
+  /** Restarts what fails, with growing pauses, until the cache is disposed of. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    let pauseMs = BACKOFF_FIRST_MS;
+    while (!signal.aborted) {
+      const before = this.#caughtUpTo;
+      try {
+        await this.#followOnce(signal);
+      } catch (cause) {
+        this.#lostSince ??= this.#clock.now();
+        this.#log.warn('the mutation feed was lost', { cause, since: this.#lostSince, pauseMs });
+      }
+      if (signal.aborted) return;
+      pauseMs =
+        this.#caughtUpTo > before ? BACKOFF_FIRST_MS : Math.min(2 * pauseMs, BACKOFF_MOST_MS);
+      await this.#clock.sleep(pauseMs, signal);
+    }
+  }
+
+  async #followOnce(signal: AbortSignal): Promise<void> {
+    if (this.#lostSince !== undefined) {
+      // Nothing to read, but readable: the loss is over. Where there is, the first page will tell.
+      if ((await this.#bucket.lastSequence()) === this.#caughtUpTo) this.#found();
+    }
+    for await (const page of this.#bucket.mutations(this.#caughtUpTo, signal)) {
+      await this.#take(page);
+      this.#found();
+    }
+  }
+
+  #found(): void {
+    if (this.#lostSince === undefined) return;
+    this.#log.warn('the mutation feed is back', { lostSince: this.#lostSince });
+    this.#lostSince = undefined;
+  }
+
+  async #take(page: MutationPage): Promise<void> {
+    const untold = untoldSequences(page, this.#caughtUpTo);
+    if (untold.size > 0 && page.mutations.length >= BATCH_MAX) {
+      // What took the untold places may stand beyond this page: a reader that far behind asks the
+      // bucket.
+      this.#caughtUpTo = page.upTo;
+      this.#skip(page.upTo);
+    } else {
+      const missed = await missedRemovals(this.#bucket, page, untold);
+      this.#caughtUpTo = page.upTo;
+      this.#tell(missed, page);
+    }
+    for (const listener of this.#waiting) listener.raise(page.upTo);
+  }
+
+  #skip(seq: Sequence): void {
+    this.#tail.skipTo(seq);
+    this.#principals.raiseAll(seq);
+    for (const marks of this.#collections.values()) marks.raiseAll(seq);
+    this.#log.debug?.('changes were skipped', { seq });
+  }
+
+  #tell(missed: readonly Mutation[], page: MutationPage): void {
+    const all =
+      missed.length === 0
+        ? page.mutations
+        : [...missed, ...page.mutations].toSorted((a, b) => a.seq - b.seq);
+    for (const mutation of all) if (mutation.kind === 'document') this.#tail.add(mutation);
+    this.#tail.reach(page.upTo);
+    for (const mutation of all) this.#raise(mutation);
+  }
+
+  #raise(mutation: Mutation): void {
+    if (mutation.kind === 'access') {
+      this.#principals.raise(`${mutation.database} ${mutation.principal}`, mutation.seq);
+      return;
+    }
+    const marks = this.#marksOf(mutation.collection);
+    marks.raise(WHOLE, mutation.seq);
+    for (const channel of mutation.channels) marks.raise(channel, mutation.seq);
+    for (const channel of mutation.removed) marks.raise(channel, mutation.seq);
+  }
+
+  #accessMayHaveChanged(access: AccessPrecondition, seq: Sequence): boolean {
+    for (const name of principalNames(access)) if (this.#principals.newest(name) > seq) return true;
+    return false;
+  }
+
+  #marksOf(collection: CollectionId): ChangeMarks {
+    let marks = this.#collections.get(collection);
+    if (marks === undefined) {
+      marks = this.#newMarks();
+      this.#collections.set(collection, marks);
+    }
+    return marks;
+  }
+
+  #newMarks(): ChangeMarks {
+    return new ChangeMarks({ namesMax: this.#namesMax, knownFrom: this.#startedAt });
+  }
+}
+
+function principalNames(access: AccessPrecondition | undefined): string[] {
+  return access === undefined
+    ? []
+    : access.principals.map((principal) => `${access.database} ${principal}`);
+}

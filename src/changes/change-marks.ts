@@ -1,0 +1,97 @@
+import type { Sequence } from '../document/types.ts';
+import type { Listener } from './listener.ts';
+
+interface Mark {
+  newest: Sequence;
+  listeners: Set<Listener> | undefined;
+}
+
+/** How many of the longest unchanged marks are looked at to find one that nobody listens to. */
+const EVICTION_LOOKS_MAX = 32;
+
+/**
+ * The newest sequence of each name (channel or principal), and who listens to it. At most
+ * `namesMax` names are kept beside those that are listened to; of others is known that they have
+ * not changed since `#othersFrom`. So `newest` never tells too little, and a comparison with it
+ * tells that nothing happened without asking the bucket. /
+ */
+export class ChangeMarks {
+  /** In the order of their last change, the oldest first. */
+  readonly #marks = new Map<string, Mark>();
+  readonly #namesMax: number;
+  /** Names without a mark have not changed since. */
+  #othersFrom: Sequence;
+  /** What happened before is not known of any name. */
+  #allFrom: Sequence;
+
+  constructor(options: { readonly namesMax: number; readonly knownFrom: Sequence }) {
+    this.#namesMax = options.namesMax;
+    this.#othersFrom = options.knownFrom;
+    this.#allFrom = options.knownFrom;
+  }
+
+  /** `name` changed at `seq`: wakes who listens to it. */
+  raise(name: string, seq: Sequence): void {
+    let mark = this.#marks.get(name);
+    if (mark === undefined) {
+      mark = { newest: seq, listeners: undefined };
+      this.#evict();
+    } else {
+      this.#marks.delete(name);
+      mark.newest = seq;
+    }
+    this.#marks.set(name, mark);
+    if (mark.listeners === undefined) return;
+    for (const listener of mark.listeners) listener.raise(seq);
+  }
+
+  /** Anything may have changed up to `seq`: wakes all. */
+  raiseAll(seq: Sequence): void {
+    this.#othersFrom = seq;
+    this.#allFrom = seq;
+    for (const { listeners } of this.#marks.values()) {
+      if (listeners === undefined) continue;
+      for (const listener of listeners) listener.raise(seq);
+    }
+  }
+
+  /** The last sequence at which `name` may have changed. */
+  newest(name: string): Sequence {
+    const mark = this.#marks.get(name);
+    if (mark === undefined) return this.#othersFrom;
+    return mark.newest < this.#allFrom ? this.#allFrom : mark.newest;
+  }
+
+  listen(name: string, listener: Listener): void {
+    let mark = this.#marks.get(name);
+    if (mark === undefined) {
+      mark = { newest: this.#othersFrom, listeners: undefined };
+      this.#evict();
+      this.#marks.set(name, mark);
+    }
+    mark.listeners ??= new Set();
+    mark.listeners.add(listener);
+  }
+
+  unlisten(name: string, listener: Listener): void {
+    const mark = this.#marks.get(name);
+    if (mark?.listeners === undefined) return;
+    mark.listeners.delete(listener);
+    if (mark.listeners.size === 0) mark.listeners = undefined;
+  }
+
+  /** Makes room for one more name: the oldest that nobody listens to goes. */
+  #evict(): void {
+    let looks = 0;
+    for (const [name, mark] of this.#marks) {
+      if (this.#marks.size < this.#namesMax || looks === EVICTION_LOOKS_MAX) return;
+      looks += 1;
+      this.#marks.delete(name);
+      if (mark.listeners === undefined) {
+        if (mark.newest > this.#othersFrom) this.#othersFrom = mark.newest;
+      } else {
+        this.#marks.set(name, mark); // to the end, so that the next eviction need not look at it
+      }
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import { GatewayError } from '../util/errors.ts';
+import type { Findings, JsonObject } from './check-table.ts';
+import { checkTable, isJsonObject, noFindings } from './check-table.ts';
+import { configurationError, warningsOf } from './findings.ts';
+import { DATABASE_HINTS, DATABASE_OPTIONS } from './database-options.ts';
+import type { Values } from './option.ts';
+import { checkScopes } from './scopes.ts';
+
+/** The configuration of one database, complete: property names and units are Sync Gateway's. */
+export interface DatabaseConfig extends Values<typeof DATABASE_OPTIONS> {
+  readonly name: string;
+  readonly bucket: string;
+}
+
+export interface ParsedDatabaseConfig {
+  readonly config: DatabaseConfig;
+  /** What was given, and nothing else: what is stored, and what `GET _config` answers. */
+  readonly given: JsonObject;
+  /** For the log: what is accepted without effect. */
+  readonly warnings: readonly string[];
+}
+
+const NAME_LENGTH_MAX = 128;
+const REVS_LIMIT_WITH_CONFLICTS = 100;
+const REVS_LIMIT_WITH_CONFLICTS_MIN = 20;
+const JAVASCRIPT_TIMEOUT_MS_DEFAULT = 1000;
+
+/** A database's name: `admin.md` §3. Throws `badRequest`. */
+export function parseDatabaseName(name: string): string {
+  if (name.length > NAME_LENGTH_MAX || !/^[a-z][-a-z0-9_$()+/]*$/.test(name)) {
+    throw new GatewayError(
+      'badRequest',
+      'a database name begins with a small letter, goes on with small letters, digits and ' +
+        `_ $ ( ) + - /, and has at most ${NAME_LENGTH_MAX} characters`,
+    );
+  }
+  return name;
+}
+
+export interface ParseDatabaseOptions {
+  readonly name: string;
+  /** What it is to replace: not everything may change. */
+  readonly previous?: DatabaseConfig;
+}
+
+/**
+ * Checks the configuration of the database `name`, as given with `PUT /{db}/` or as stored. `null`
+ * means that a property is absent. Throws one `badRequest` that names every mistake. Whether the
+ * functions compile is left to the sandbox, whether the bucket exists to the bucket server.
+ */
+export function parseDatabaseConfig(
+  value: unknown,
+  { name, previous }: ParseDatabaseOptions,
+): ParsedDatabaseConfig {
+  const findings = noFindings();
+  const json = isJsonObject(value) ? guestOfUsers(value, findings) : (value ?? null);
+  const { values, given } = checkTable(DATABASE_OPTIONS, json ?? 'null', {
+    findings,
+    path: '',
+    hints: DATABASE_HINTS,
+  });
+  const config: DatabaseConfig = {
+    ...values,
+    name,
+    bucket: values.bucket ?? name,
+    revs_limit: revsLimit(values, given),
+  };
+  checkTogether(config, given, findings);
+  checkScopes(config, findings, previous);
+  if (findings.problems.length > 0) {
+    throw configurationError(`configuration of database ${name}`, findings);
+  }
+  const { name: _, ...rest } = given;
+  return {
+    config,
+    given: given['name'] === '' ? rest : given,
+    warnings: warningsOf(`configuration of database ${name}`, findings),
+  };
+}
+
+/** The longest that one call of this database's functions may take. */
+export function javascriptTimeoutMs(config: DatabaseConfig): number {
+  const secs = config.javascript_timeout_secs;
+  return secs === 0 ? JAVASCRIPT_TIMEOUT_MS_DEFAULT : secs * 1000;
+}
+
+function revsLimit(values: Values<typeof DATABASE_OPTIONS>, given: JsonObject): number {
+  const isDefault = given['revs_limit'] === undefined;
+  return isDefault && values.allow_conflicts ? REVS_LIMIT_WITH_CONFLICTS : values.revs_limit;
+}
+
+function checkTogether(config: DatabaseConfig, given: JsonObject, findings: Findings): void {
+  const named = given['name'];
+  if (typeof named === 'string' && named !== '' && named !== config.name) {
+    findings.problems.push(`name: must be the name in the URL, ${JSON.stringify(config.name)}`);
+  }
+  if (config.allow_conflicts && config.revs_limit < REVS_LIMIT_WITH_CONFLICTS_MIN) {
+    const least = REVS_LIMIT_WITH_CONFLICTS_MIN;
+    findings.problems.push(`revs_limit: must be at least ${least} where allow_conflicts is true`);
+  }
+}
+
+/** `users.GUEST` is the older place of `guest`; other users are not part of the configuration. */
+function guestOfUsers(json: JsonObject, findings: Findings): JsonObject {
+  const { users, ...rest } = json;
+  if (users === undefined || users === null) return rest;
+  if (!isJsonObject(users)) {
+    findings.problems.push('users: must be an object with the one property GUEST');
+    return rest;
+  }
+  if (Object.keys(users).some((user) => user !== 'GUEST')) {
+    findings.problems.push(
+      'users: only GUEST may be named here; other users are made with PUT /{db}/_user/{name}',
+    );
+  }
+  const guest = users['GUEST'];
+  if (guest === undefined) return rest;
+  if (json['guest'] !== undefined && json['guest'] !== null) {
+    findings.problems.push('users.GUEST: is the older form of guest, which is given too');
+    return rest;
+  }
+  return { ...rest, guest };
+}

@@ -1,0 +1,46 @@
+import type { Bucket } from '../bucket/bucket.ts';
+import { claimedCollections } from '../config/scopes.ts';
+import { GatewayError } from '../util/errors.ts';
+import type { DatabaseRecord } from './database-record.ts';
+import {
+  addDatabaseRecord,
+  DATABASES_PER_BUCKET_MAX,
+  listDatabaseRecords,
+  removeDatabaseRecord,
+} from './database-record.ts';
+
+/**
+ * Several databases may serve one bucket, but no collection is served by two: its documents are
+ * routed by one function, and grant to the users of one database.
+ */
+
+/** Stores a new database. Throws `databaseExists`, and `conflict` as `checkClaims`. */
+export async function claimDatabase(bucket: Bucket, record: DatabaseRecord): Promise<void> {
+  const others = await listDatabaseRecords(bucket);
+  if (others.length >= DATABASES_PER_BUCKET_MAX)
+    throw new GatewayError('conflict', `the bucket has ${others.length} databases, the most`);
+  checkClaims(record, others);
+  if (!(await addDatabaseRecord(bucket, record)))
+    throw new GatewayError('databaseExists', `another process has created ${record.name}`);
+  try {
+    // NOTE: another process may have stored another database between: then both see it and yield.
+    checkClaims(record, await listDatabaseRecords(bucket));
+  } catch (cause) {
+    await removeDatabaseRecord(bucket, record.name);
+    throw cause;
+  }
+}
+
+/**
+ * Throws `conflict` where one of the others has a collection that `record` claims. All are of one
+ * bucket; the record itself may be among them.
+ */
+export function checkClaims(record: DatabaseRecord, others: Iterable<DatabaseRecord>): void {
+  const claimed = new Set(claimedCollections(record.given));
+  for (const { name, given } of others) {
+    if (name === record.name) continue;
+    const common = claimedCollections(given).find((collection) => claimed.has(collection));
+    if (common === undefined) continue;
+    throw new GatewayError('conflict', `the database ${name} serves the collection ${common}`);
+  }
+}

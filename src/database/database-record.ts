@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import type { Bucket, RecordKey, StoredRecord } from '../bucket/bucket.ts';
+import { GatewayError } from '../util/errors.ts';
+
+/** The configuration of a database as it is kept in its bucket. */
+export interface DatabaseRecord {
+  readonly name: string;
+  /** What the administrator gave, as given. */
+  readonly given: Readonly<Record<string, unknown>>;
+  /** ISO times. */
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+const schema = z.object({
+  name: z.string(),
+  given: z.record(z.string(), z.unknown()),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+});
+
+/** The records of databases in a bucket are few; more than this is refused when one is created. */
+export const DATABASES_PER_BUCKET_MAX = 1000;
+
+/** All databases that are configured in this bucket. Throws `corrupt` where a record is none. */
+export async function listDatabaseRecords(bucket: Bucket): Promise<readonly DatabaseRecord[]> {
+  const stored = await bucket.listRecords({ ...KIND, limit: DATABASES_PER_BUCKET_MAX });
+  return stored.map(parse);
+}
+
+/** Stores a new one; false where a database of that name is there already. */
+export async function addDatabaseRecord(bucket: Bucket, record: DatabaseRecord): Promise<boolean> {
+  const [result] = await bucket.commit([
+    {
+      kind: 'record',
+      record: keyOf(record.name),
+      ifCas: 'absent',
+      value: JSON.stringify(record),
+      expiry: 0,
+    },
+  ]);
+  return result?.ok === true;
+}
+
+/** Forgets a database; its documents stay. */
+export async function removeDatabaseRecord(bucket: Bucket, name: string): Promise<void> {
+  await bucket.commit([{ kind: 'record', record: keyOf(name), value: null, expiry: 0 }]);
+}
+
+const KIND = { kind: 'database', database: '' } as const;
+const keyOf = (name: string): RecordKey => ({ ...KIND, id: name });
+
+function parse(stored: StoredRecord): DatabaseRecord {
+  const parsed = schema.safeParse(JSON.parse(stored.value));
+  if (!parsed.success)
+    throw new GatewayError('corrupt', `the stored configuration of ${stored.key.id} is unreadable`);
+  return parsed.data;
+}

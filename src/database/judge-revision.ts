@@ -1,0 +1,148 @@
+import type { Grant, Judgement, PrincipalKey } from '../bucket/bucket.ts';
+import { parseExpiry } from '../document/expiry.ts';
+import { renderDocument } from '../document/render-document.ts';
+import type { DocId, RevId } from '../document/types.ts';
+import { documentRejected, syncFunctionRan } from '../observability/events.ts';
+import type { Reader } from '../principals/access.ts';
+import { accessPrecondition } from '../principals/access.ts';
+import type { SyncInput, SyncOutcome, SyncWriter } from '../sandbox/sandbox.ts';
+import { GatewayError, isGatewayError } from '../util/errors.ts';
+import type { CollectionContext } from './collection-context.ts';
+import { nowSecs } from './collection-context.ts';
+import type { CompiledSyncFunction } from './current-sync-function.ts';
+
+/** What the sync function is asked about. */
+export interface Judged {
+  readonly id: DocId;
+  readonly rev: RevId;
+  /** JSON text without reserved properties. */
+  readonly body: string;
+  readonly deleted: boolean;
+  /** The revision that it comes from; undefined for a first one. */
+  readonly parent:
+    | { readonly rev: RevId; readonly body: string; readonly deleted: boolean }
+    | undefined;
+  readonly writer: Reader;
+  /**
+   * Whether a rejection (or a broken function) puts the revision into no channel, instead of
+   * refusing it.
+   */
+  readonly mustPass?: boolean;
+}
+
+/** What it said, and what must still hold when that is committed. */
+export interface Verdict {
+  readonly channels: readonly string[];
+  readonly grants: readonly Grant[];
+  /** Unix seconds, 0 for none; undefined where the function said nothing. */
+  readonly expiry: number | undefined;
+  readonly judgement: Judgement;
+}
+
+/**
+ * Runs the collection's sync function over a revision. Throws `forbidden` or `unauthorized` where
+ * it
+ * rejects, `functionFailed` where it breaks, `unavailable` where too many writes wait for it.
+ */
+export async function judgeRevision(context: CollectionContext, judged: Judged): Promise<Verdict> {
+  const compiled = context.syncFunction.now;
+  const outcome = await run(context, compiled, judged);
+  const { rejection } = outcome;
+  if (rejection !== undefined && judged.mustPass !== true) {
+    documentRejected(context.observer, { id: judged.id, ...rejection });
+    throw new GatewayError(rejection.kind, rejection.reason);
+  }
+  const { writer } = judged;
+  const rights = writer.kind === 'user' && outcome.askedForRights ? writer.access : undefined;
+  return {
+    channels: outcome.channels,
+    grants: grantsOf(context, outcome),
+    expiry: expiryOf(context, outcome),
+    judgement: {
+      function: { record: compiled.record, cas: compiled.cas },
+      ...(rights === undefined ? {} : { access: accessPrecondition(context.database, rights) }),
+    },
+  };
+}
+
+async function run(
+  context: CollectionContext,
+  compiled: CompiledSyncFunction,
+  judged: Judged,
+): Promise<SyncOutcome> {
+  const startedAt = context.clock.now();
+  const told = (error?: unknown): void =>
+    syncFunctionRan(context.observer, {
+      elapsedMs: context.clock.now() - startedAt,
+      id: judged.id,
+      ...(error === undefined ? {} : { error }),
+    });
+  try {
+    const outcome = await compiled.run.run(inputOf(context, judged));
+    told();
+    return outcome;
+  } catch (cause) {
+    if (!isGatewayError(cause, 'functionFailed')) throw cause;
+    told(cause);
+    if (judged.mustPass !== true) throw cause;
+    return NO_OUTCOME;
+  }
+}
+
+const NO_OUTCOME: SyncOutcome = {
+  rejection: undefined,
+  channels: [],
+  access: {},
+  roles: {},
+  expiry: undefined,
+  askedForRights: false,
+};
+
+function inputOf(context: CollectionContext, judged: Judged): SyncInput {
+  const { id, parent } = judged;
+  return {
+    doc: renderDocument(judged),
+    oldDoc: parent === undefined ? null : renderDocument({ id, ...parent }),
+    meta: '{"xattrs":{}}',
+    writer: writerOf(context, judged.writer),
+  };
+}
+
+function writerOf({ database, id }: CollectionContext, writer: Reader): SyncWriter | null {
+  if (writer.kind === 'admin') return null;
+  const { access } = writer;
+  return {
+    name: access.name,
+    key: `${database}/${id}/${access.version}/${access.name}`,
+    roles: [...access.roles.keys()],
+    channels: [...access.channels(id).current.keys()],
+  };
+}
+
+function grantsOf({ id }: CollectionContext, { access, roles }: SyncOutcome): readonly Grant[] {
+  const grants: Grant[] = [];
+  for (const [to, channels] of Object.entries(access)) {
+    const principal: PrincipalKey = to.startsWith('role:') ? `role:${to.slice(5)}` : `user:${to}`;
+    for (const target of channels)
+      grants.push({ principal, kind: 'channel', collection: id, target });
+  }
+  for (const [user, names] of Object.entries(roles))
+    for (const target of names)
+      grants.push({ principal: `user:${user}`, kind: 'role', collection: NO_COLLECTION, target });
+  return grants;
+}
+
+/** Roles are a database's, not a collection's. */
+const NO_COLLECTION = 0 as Grant['collection'];
+
+/** An expiry that is none is passed over, as the reference does: the write is good all the same. */
+function expiryOf(context: CollectionContext, { expiry }: SyncOutcome): number | undefined {
+  if (expiry === undefined) return undefined;
+  try {
+    return parseExpiry(JSON.parse(expiry), nowSecs(context));
+  } catch (cause) {
+    if (!isGatewayError(cause, 'badRequest')) throw cause;
+    context.observer.log.warn('sync function gave an expiry that is none', { error: cause });
+    return undefined;
+  }
+}

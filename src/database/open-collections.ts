@@ -1,0 +1,70 @@
+import type { Bucket, CollectionId } from '../bucket/bucket.ts';
+import type { DatabaseConfig } from '../config/database-config.ts';
+import { javascriptTimeoutMs } from '../config/database-config.ts';
+import type { CollectionConfig } from '../config/scopes.ts';
+import { collectionsOf } from '../config/scopes.ts';
+import { defaultSyncFunction } from '../sandbox/default-sync-function.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { GatewayError, isGatewayError } from '../util/errors.ts';
+import type { CollectionContext } from './collection-context.ts';
+import { CurrentSyncFunction } from './current-sync-function.ts';
+
+/** The numbers of a database's collections, by full name; those that are absent are created. */
+export async function collectionIds(
+  bucket: Bucket,
+  config: DatabaseConfig,
+): Promise<ReadonlyMap<string, CollectionId>> {
+  const ids = new Map<string, CollectionId>();
+  for (const { fullName } of collectionsOf(config))
+    ids.set(fullName, await bucket.openCollection(fullName));
+  return ids;
+}
+
+/** What all collections of a database have in common. */
+export type SharedContext = Omit<CollectionContext, 'id' | 'syncFunction'>;
+
+/**
+ * The collections of a database, by full name, each with the function that rules it, which
+ * `opening` owns from then on. Throws `badRequest` for one that does not compile.
+ */
+export async function collectionContexts(
+  shared: SharedContext,
+  sandbox: Sandbox,
+  opening: AsyncDisposableStack,
+): Promise<ReadonlyMap<string, CollectionContext>> {
+  const { bucket, config, database, observer } = shared;
+  const contexts = new Map<string, CollectionContext>();
+  for (const collection of collectionsOf(config)) {
+    const { fullName } = collection;
+    const id = await bucket.openCollection(fullName);
+    const record = { kind: 'sync_function', database, id: fullName };
+    const log = observer.log.with({ collection: fullName });
+    const timeoutMs = javascriptTimeoutMs(config);
+    const syncFunction = opening.use(
+      await CurrentSyncFunction.open(
+        { bucket, sandbox, record, log, timeoutMs },
+        sourceOf(collection),
+      ),
+    );
+    contexts.set(fullName, { ...shared, id, syncFunction });
+  }
+  return contexts;
+}
+
+/** Throws `badRequest` that tells where in the configuration a function does not compile. */
+export async function checkFunctions(config: DatabaseConfig, sandbox: Sandbox): Promise<void> {
+  for (const { sync, syncPath } of collectionsOf(config)) {
+    if (sync === '') continue;
+    try {
+      await sandbox.check(sync);
+    } catch (cause) {
+      if (!isGatewayError(cause, 'badRequest')) throw cause;
+      const { details, message } = cause;
+      throw new GatewayError('badRequest', `${syncPath}: ${message}`, { details, cause });
+    }
+  }
+}
+
+function sourceOf({ name, sync }: CollectionConfig): string {
+  return sync === '' ? defaultSyncFunction(name) : sync;
+}

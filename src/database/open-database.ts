@@ -1,0 +1,104 @@
+import { Authenticator } from '../auth/authenticate.ts';
+import type { ParsedDatabaseConfig } from '../config/database-config.ts';
+import { DEFAULT_COLLECTION } from '../config/scopes.ts';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Passwords } from '../principals/passwords.ts';
+import { Principals } from '../principals/principals.ts';
+import { Sessions } from '../principals/sessions.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Clock } from '../util/clock.ts';
+import { Collection } from './collection.ts';
+import type { CollectionContext } from './collection-context.ts';
+import { Database } from './database.ts';
+import type { DatabaseRecord } from './database-record.ts';
+import { runExpiry } from './expiry.ts';
+import type { OpenBucket } from './open-buckets.ts';
+import type { SharedContext } from './open-collections.ts';
+import { collectionContexts, collectionIds } from './open-collections.ts';
+
+/** What all databases of a gateway share. */
+export interface DatabaseServices {
+  readonly sandbox: Sandbox;
+  readonly passwords: Passwords;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/**
+ * Opens what a database is made of, in reading order; where something fails, what is open by then
+ * is closed. Throws `badRequest` for a sync function that does not compile.
+ */
+export async function openDatabase(
+  services: DatabaseServices,
+  openBucket: OpenBucket,
+  { record, parsed }: { readonly record: DatabaseRecord; readonly parsed: ParsedDatabaseConfig },
+): Promise<Database> {
+  const { config } = parsed;
+  const { bucket, cache } = openBucket;
+  const { metrics, clock } = services;
+  await using opening = new AsyncDisposableStack();
+  const log = services.log.with({ db: record.name });
+  for (const warning of parsed.warnings)
+    log.with({ key: 'Config' }).warn('configuration', { warning });
+  metrics.addDatabase(record.name);
+  opening.defer(() => metrics.removeDatabase(record.name));
+  const observer = { database: record.name, log, metrics };
+  const principals = new Principals({
+    bucket,
+    database: record.name,
+    collections: await collectionIds(bucket, config),
+    defaultCollection: await bucket.openCollection(DEFAULT_COLLECTION),
+    passwords: services.passwords,
+    log,
+    allowEmptyPassword: config.allow_empty_password,
+  });
+  const sessions = new Sessions({ bucket, database: record.name, principals, clock, log });
+  const shared: SharedContext = {
+    bucket,
+    database: record.name,
+    config,
+    clock,
+    observer,
+    refresh: ({ name }) => principals.reader(name),
+  };
+  const contexts = await collectionContexts(shared, services.sandbox, opening);
+  await principals.configureGuest(config.guest);
+  startExpiry(opening, [...contexts.values()]);
+  const parts = opening.move();
+  return new Database({
+    record,
+    parsed,
+    openBucket,
+    principals,
+    sessions,
+    authenticator: new Authenticator({
+      principals,
+      sessions,
+      cookieName: config.session_cookie_name,
+      disablePasswordAuth: config.disable_password_auth,
+      observer,
+      clock,
+    }),
+    collections: new Map(
+      [...contexts].map(([name, context]) => [name, new Collection(context, cache)]),
+    ),
+    observer,
+    clock,
+    close: () => parts.disposeAsync(),
+  });
+}
+
+/** Ends, and is awaited, with the stack. */
+function startExpiry(
+  opening: AsyncDisposableStack,
+  collections: readonly CollectionContext[],
+): void {
+  const stop = new AbortController();
+  const running = runExpiry(collections, stop.signal);
+  opening.defer(async () => {
+    stop.abort();
+    await running;
+  });
+}

@@ -1,0 +1,135 @@
+import type { RevisionsOptions } from '../document/revisions.ts';
+import { revisionsOf } from '../document/revisions.ts';
+import { presentChannels } from '../document/channel-state.ts';
+import { renderDocument } from '../document/render-document.ts';
+import type { AttachmentForm } from '../document/render-document.ts';
+import type { Attachments, DocId, RevId } from '../document/types.ts';
+import type { Reader } from '../principals/access.ts';
+import { mayRead } from '../principals/access.ts';
+import { GatewayError } from '../util/errors.ts';
+import type { CollectionContext } from './collection-context.ts';
+import type { CurrentDocument } from './current-document.ts';
+import { loadDocument, revisionBody } from './current-document.ts';
+
+/** One revision as a reader may see it. */
+export interface ReadRevision {
+  readonly id: DocId;
+  readonly rev: RevId;
+  readonly deleted: boolean;
+  /** The reader may know that this revision exists, but not what is in it: it has no body. */
+  readonly removed: boolean;
+  /** As stubs; empty where removed. */
+  readonly attachments: Attachments;
+  /** Whether it comes from that revision, or is it. */
+  descendsFrom(rev: RevId): boolean;
+  /** JSON text of the document. */
+  text(options?: RevisionTextOptions): string;
+}
+
+export interface RevisionTextOptions {
+  /** Adds `_revisions`. */
+  readonly revisions?: RevisionsOptions;
+  /** Adds `_exp` where the document expires. */
+  readonly showExpiry?: boolean;
+  /** Attachments that are not told as stubs. */
+  readonly attachmentForms?: ReadonlyMap<string, AttachmentForm>;
+}
+
+/**
+ * The winner, or the revision asked for. Throws `missing` where there is none or its body is not
+ * kept, `deleted` where the winner is a tombstone and no revision was named, `forbidden` where the
+ * reader may not see the winner. A named revision that it may not see is told as removed.
+ */
+export async function readDocument(
+  context: CollectionContext,
+  {
+    id,
+    rev,
+    reader,
+  }: { readonly id: DocId; readonly rev?: RevId | undefined; readonly reader: Reader },
+): Promise<ReadRevision> {
+  const current = await loadDocument(context, id);
+  if (current === undefined) throw missing();
+  if (rev !== undefined) return readRevision(context, current, { rev, reader });
+  if (!mayRead(reader, context.id, presentChannels(current.metadata)))
+    throw new GatewayError('forbidden', 'forbidden');
+  if (current.deleted || current.body === null) throw new GatewayError('deleted', 'deleted');
+  return revision(current, {
+    rev: current.rev,
+    deleted: false,
+    removed: false,
+    body: current.body,
+    attachments: current.metadata.attachments,
+  });
+}
+
+/** As `readDocument` for each revision, or for all leaves; undefined for what is missing. */
+export async function readRevisions(
+  context: CollectionContext,
+  {
+    id,
+    revs,
+    reader,
+  }: { readonly id: DocId; readonly revs: readonly RevId[] | 'leaves'; readonly reader: Reader },
+): Promise<readonly { readonly rev: RevId; readonly found: ReadRevision | undefined }[]> {
+  const current = await loadDocument(context, id);
+  if (current === undefined) throw missing();
+  const asked = revs === 'leaves' ? current.metadata.tree.leaves().map((leaf) => leaf.rev) : revs;
+  const found: { rev: RevId; found: ReadRevision | undefined }[] = [];
+  for (const rev of asked) {
+    const known = current.metadata.tree.has(rev);
+    found.push({
+      rev,
+      found: known ? await readRevision(context, current, { rev, reader }) : undefined,
+    });
+  }
+  return found;
+}
+
+async function readRevision(
+  context: CollectionContext,
+  current: CurrentDocument,
+  { rev, reader }: { readonly rev: RevId; readonly reader: Reader },
+): Promise<ReadRevision> {
+  const known = current.metadata.tree.get(rev);
+  if (known === undefined) throw missing();
+  const channels = rev === current.rev ? presentChannels(current.metadata) : (known.channels ?? []);
+  const { deleted } = known;
+  if (!mayRead(reader, context.id, channels))
+    return revision(current, { rev, deleted, removed: !deleted, body: '{}', attachments: {} });
+  const content = await revisionBody(context, current, rev);
+  if (content === undefined) throw missing();
+  return revision(current, { rev, deleted, removed: false, ...content });
+}
+
+interface RevisionParts {
+  readonly rev: RevId;
+  readonly deleted: boolean;
+  readonly removed: boolean;
+  readonly body: string;
+  readonly attachments: Attachments;
+}
+
+function revision(current: CurrentDocument, parts: RevisionParts): ReadRevision {
+  const { key: id, metadata, expiry } = current;
+  return {
+    id,
+    rev: parts.rev,
+    deleted: parts.deleted,
+    removed: parts.removed,
+    attachments: parts.attachments,
+    descendsFrom: (rev) => metadata.tree.findAncestor(parts.rev, new Set([rev])) !== undefined,
+    text: ({ revisions, showExpiry, attachmentForms } = {}) =>
+      renderDocument({
+        ...parts,
+        id,
+        ...(revisions === undefined
+          ? {}
+          : { revisions: revisionsOf(metadata.tree, parts.rev, revisions) }),
+        ...(showExpiry === true && parts.rev === current.rev ? { exp: expiry } : {}),
+        ...(attachmentForms === undefined ? {} : { attachmentForms }),
+      }),
+  };
+}
+
+const missing = (): GatewayError => new GatewayError('missing', 'missing');

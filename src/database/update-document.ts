@@ -1,0 +1,213 @@
+import type { CommitResult, RevisionBody, StoredAttachment } from '../bucket/bucket.ts';
+import type { AttachmentsInput } from '../document/attachments-input.ts';
+import type { Edit, InsertedEdit } from '../document/edit.ts';
+import { planEdit } from '../document/edit.ts';
+import { parseExpiry } from '../document/expiry.ts';
+import { generationOf } from '../document/rev-id.ts';
+import type { Attachments, DocId, RevId, Sequence } from '../document/types.ts';
+import { documentWritten, writeConflicted } from '../observability/events.ts';
+import type { Reader } from '../principals/access.ts';
+import { must } from '../util/assert.ts';
+import { GatewayError, isGatewayError } from '../util/errors.ts';
+import type { CollectionContext } from './collection-context.ts';
+import { nowSecs } from './collection-context.ts';
+import type { CurrentDocument } from './current-document.ts';
+import { loadDocument, revisionBody } from './current-document.ts';
+import type { JudgedEdit, RisenLeaf } from './document-change.ts';
+import { documentChange, winnerAfter } from './document-change.ts';
+import { judgeRevision } from './judge-revision.ts';
+import { RequestAttachments } from './store-attachments.ts';
+
+/** What a writer wants of a document. */
+export interface Draft {
+  readonly edit: Edit;
+  /** JSON text of the new revision without reserved properties. */
+  readonly body: string;
+  /** Its attachments, from those of the revision that it comes from. */
+  readonly attachments: (parent: Attachments) => AttachmentsInput | undefined;
+  /** The value of `_exp`; undefined: none. */
+  readonly expiry?: unknown;
+}
+
+export interface WriteRequest {
+  readonly key: DocId;
+  readonly writer: Reader;
+  /**
+   * Makes the draft from the document as it is at that moment; called again where somebody else was
+   * faster. What it throws is told to the writer.
+   */
+  readonly draft: (current: CurrentDocument | undefined) => Draft | Promise<Draft>;
+  /**
+   * The gateway's own deletion of what expired: the sync function routes it, and may not refuse it.
+   */
+  readonly mustPass?: boolean;
+  /** Bytes that are in the bucket already, by attachment name. */
+  readonly stored?: ReadonlyMap<string, StoredAttachment>;
+  readonly signal?: AbortSignal;
+}
+
+export interface Written {
+  readonly id: DocId;
+  readonly rev: RevId;
+  /** 0 where nothing was written, because the revision was there already. */
+  readonly seq: Sequence;
+}
+
+/** How often a write is judged anew because something that it rests on changed meanwhile. */
+const ATTEMPTS_MAX = 50;
+
+/**
+ * The one way of a write: read, edit the revision tree, ask the sync function, commit with what
+ * that
+ * rested on as preconditions, and all over again where one of them does not hold any more. So
+ * nothing judged by an old function, for a right since revoked, or over another document is ever
+ * committed. Throws what the edit, the sync function and the bucket throw.
+ */
+export async function updateDocument(
+  context: CollectionContext,
+  request: WriteRequest,
+): Promise<Written> {
+  const attachments = new RequestAttachments({
+    bucket: context.bucket,
+    lengthMax: context.config.limits.attachment_bytes_max,
+    ...(request.stored === undefined ? {} : { stored: request.stored }),
+  });
+  let { writer } = request;
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    request.signal?.throwIfAborted();
+    const written = await writeOnce(context, { ...request, writer }, attachments);
+    if ('rev' in written) return written;
+    if (written.failed === 'function') await context.syncFunction.reload();
+    if (written.failed === 'access' && writer.kind === 'user')
+      writer = await context.refresh(writer.access);
+  }
+  throw new GatewayError('unavailable', 'the document is being changed too often; try again');
+}
+
+type Failed = Extract<CommitResult, { ok: false }>;
+
+async function writeOnce(
+  context: CollectionContext,
+  request: WriteRequest,
+  requestAttachments: RequestAttachments,
+): Promise<Written | Failed> {
+  const { key, writer } = request;
+  const current = await loadDocument(context, key);
+  const draft = await request.draft(current);
+  const planned = plan(context, current, { key, edit: draft.edit });
+  if (planned.kind === 'known') return { id: key, rev: planned.rev, seq: NOT_WRITTEN };
+  const parent = await parentOf(context, current, planned);
+  const attachments = await requestAttachments.settle(
+    draft.attachments(parent?.attachments ?? {}),
+    {
+      parent: parent?.attachments ?? {},
+      generation: generationOf(planned.rev),
+      metadata: current?.metadata,
+    },
+  );
+  const asked = parseExpiry(draft.expiry, nowSecs(context));
+  const verdict = await judgeRevision(context, {
+    id: key,
+    rev: planned.rev,
+    body: draft.body,
+    deleted: planned.deleted,
+    parent: oldDocument(current, planned, parent),
+    writer,
+    mustPass: request.mustPass === true,
+  });
+  const edit: JudgedEdit = {
+    key,
+    current,
+    planned,
+    content: { body: draft.body, attachments },
+    parent,
+    verdict,
+    expiry: verdict.expiry ?? asked,
+    risen: await risenLeaf(context, current, planned),
+  };
+  return commit(context, edit);
+}
+
+const NOT_WRITTEN = 0 as Sequence;
+
+async function commit(context: CollectionContext, edit: JudgedEdit): Promise<Written | Failed> {
+  const change = documentChange(edit, {
+    collection: context.id,
+    database: context.database,
+    revsLimit: context.config.revs_limit,
+    oldRevExpirySecs: context.config.old_rev_expiry_seconds,
+    nowSecs: nowSecs(context),
+  });
+  const [result] = await context.bucket.commit([change]);
+  const committed = must(result, 'one result for each change');
+  if (!committed.ok) return committed;
+  const { rev } = edit.planned;
+  documentWritten(context.observer, {
+    id: edit.key,
+    rev,
+    bytes: edit.content.body.length,
+    seq: committed.seq,
+  });
+  return { id: edit.key, rev, seq: committed.seq };
+}
+
+function plan(
+  context: CollectionContext,
+  current: CurrentDocument | undefined,
+  { key, edit }: { readonly key: DocId; readonly edit: Edit },
+): ReturnType<typeof planEdit> {
+  try {
+    return planEdit(current?.metadata.tree, edit, {
+      allowConflicts: context.config.allow_conflicts,
+    });
+  } catch (cause) {
+    if (isGatewayError(cause, 'conflict')) writeConflicted(context.observer, key);
+    throw cause;
+  }
+}
+
+async function parentOf(
+  context: CollectionContext,
+  current: CurrentDocument | undefined,
+  planned: InsertedEdit,
+): Promise<RevisionBody | undefined> {
+  if (current === undefined || planned.parent === undefined) return undefined;
+  return revisionBody(context, current, planned.parent);
+}
+
+function oldDocument(
+  current: CurrentDocument | undefined,
+  { parent }: InsertedEdit,
+  content: RevisionBody | undefined,
+): { readonly rev: RevId; readonly body: string; readonly deleted: boolean } | undefined {
+  if (current === undefined || parent === undefined || content === undefined) return undefined;
+  const deleted = current.metadata.tree.get(parent)?.deleted === true;
+  return { rev: parent, body: content.body, deleted };
+}
+
+/**
+ * Where the winner's deletion lets another branch win, that branch's leaf is routed and grants
+ * again: judged anew, as by an administrator, since nobody writes it now.
+ */
+async function risenLeaf(
+  context: CollectionContext,
+  current: CurrentDocument | undefined,
+  planned: InsertedEdit,
+): Promise<RisenLeaf | undefined> {
+  if (current === undefined || !current.metadata.tree.hasBranches) return undefined;
+  const rev = winnerAfter(current.metadata.tree, planned);
+  if (rev === planned.rev || rev === current.rev) return undefined;
+  const content = await revisionBody(context, current, rev);
+  if (content === undefined)
+    throw new GatewayError('corrupt', `the body of the leaf ${rev} of a document is gone`);
+  const verdict = await judgeRevision(context, {
+    id: current.key,
+    rev,
+    body: content.body,
+    deleted: current.metadata.tree.get(rev)?.deleted === true,
+    parent: undefined,
+    writer: { kind: 'admin' },
+    mustPass: true,
+  });
+  return { rev, content, verdict };
+}

@@ -1,0 +1,145 @@
+import { GatewayError } from '../util/errors.ts';
+import { digestOf } from './rev-id.ts';
+import type { Run } from './revision-runs.ts';
+import type { KeptBody, Revision, RevisionTree } from './revision-tree.ts';
+import type { Digest, RevId } from './types.ts';
+
+/**
+ * The compact form of a revision tree in a document's metadata.
+ *
+ * `tree` is a list of runs (`revision-runs.ts`) separated by ` | `. A run is a generation, then its
+ * revisions from that one down, each a generation lower, separated by spaces; a run that ends where
+ * another one goes on, or where generations are skipped, ends with `@` and that revision's id.
+ * A revision is `FLAGS-DIGEST`, where FLAGS are, in this order: `!` it is deleted; `*` its channels
+ * are the document's present ones, or the number of its channel set; `b` its body is kept, with
+ * the expiry in base 36 (nothing for 0).
+ *
+ *     3 *-c8ec… 0b3k9f2-7e80… 0-7872… | 3 !-d7c1… @2-7e80…
+ */
+export interface TreeText {
+  readonly tree: string;
+  /** Channel sets other than the present one, by number. */
+  readonly sets: readonly (readonly string[])[];
+  /** Attachments of kept bodies, by revision. */
+  readonly files: Readonly<Record<string, readonly Digest[]>>;
+}
+
+const AT = 0x40;
+const STAR = 0x2a;
+const EXCLAMATION = 0x21;
+const LETTER_B = 0x62;
+
+/** `present`: the channels that the document is in, which most revisions share. */
+export function formatTree(tree: RevisionTree, present: readonly string[]): TreeText {
+  const sets: (readonly string[])[] = [];
+  const files: Record<string, readonly Digest[]> = {};
+  const numbers = new Map<string, string>([[setKey(present), '*']]);
+  // Revisions that were read from one text share their arrays.
+  const numbersByArray = new Map<readonly string[], string>();
+  const setNumber = (channels: readonly string[]): string => {
+    const key = setKey(channels);
+    const number = numbers.get(key) ?? String(sets.push(channels) - 1);
+    numbers.set(key, number);
+    numbersByArray.set(channels, number);
+    return number;
+  };
+  const token = ({ rev, deleted, channels, keptBody }: Revision): string => {
+    let text = deleted ? '!' : '';
+    if (channels !== undefined) text += numbersByArray.get(channels) ?? setNumber(channels);
+    if (keptBody !== undefined) {
+      text += keptBody.expiry === 0 ? 'b' : `b${keptBody.expiry.toString(36)}`;
+      if (keptBody.digests.length > 0) files[rev] = keptBody.digests;
+    }
+    return `${text}-${digestOf(rev)}`;
+  };
+  const runs = tree.runs.map((run) => formatRun(run, token));
+  return { tree: runs.join(' | '), sets, files };
+}
+
+/** How a stored tree is laid out. Throws `corrupt` where it has not the form of `formatTree`. */
+export function parseTree(text: TreeText, present: readonly string[]): readonly Run[] {
+  return text.tree.split(' | ').map((run) => {
+    const parts = run.split(' ');
+    const top = Number(parts[0]);
+    // From the oldest: so each knows its parent.
+    let last = parts.length - 1;
+    let parent: RevId | undefined;
+    if (parts[last]?.charCodeAt(0) === AT) parent = parts[last--]?.slice(1) as RevId;
+    if (!Number.isSafeInteger(top) || last < 1 || top < last) throw corrupt(run);
+    const line: Revision[] = [];
+    for (let at = last; at >= 1; at--) {
+      const generation = top + 1 - at;
+      const revision = readRevision(parts[at] ?? '', { generation, parent, text, present });
+      line.push(revision);
+      parent = revision.rev;
+    }
+    return { top, line: line.reverse() };
+  });
+}
+
+function formatRun({ top, line }: Run, token: (revision: Revision) => string): string {
+  let text = String(top);
+  for (const revision of line) text += ` ${token(revision)}`;
+  const parent = line.at(-1)?.parent;
+  return parent === undefined ? text : `${text} @${parent}`;
+}
+
+interface Place {
+  readonly generation: number;
+  readonly parent: RevId | undefined;
+  readonly text: TreeText;
+  readonly present: readonly string[];
+}
+
+function readRevision(token: string, place: Place): Revision {
+  const dash = token.indexOf('-');
+  if (dash === -1) throw corrupt(token);
+  const { generation, parent, text, present } = place;
+  const rev = `${generation}${token.slice(dash)}` as RevId;
+  const deleted = token.charCodeAt(0) === EXCLAMATION;
+  let at = deleted ? 1 : 0;
+  let channels: readonly string[] | undefined;
+  if (token.charCodeAt(at) === STAR) {
+    channels = present;
+    at++;
+  } else {
+    const from = at;
+    while (isDigit(token.charCodeAt(at))) at++;
+    if (at > from) {
+      channels = text.sets[Number(token.slice(from, at))];
+      if (channels === undefined) throw corrupt(token);
+    }
+  }
+  if (at === dash) return { rev, parent, deleted, channels, keptBody: undefined };
+  if (token.charCodeAt(at) !== LETTER_B) throw corrupt(token);
+  const expiry = at + 1 === dash ? 0 : Number.parseInt(token.slice(at + 1, dash), 36);
+  if (Number.isNaN(expiry)) throw corrupt(token);
+  const keptBody: KeptBody = {
+    expiry,
+    digests: text.files === NO_FILES ? NO_DIGESTS : digestsOf(text, rev),
+  };
+  return { rev, parent, deleted, channels, keptBody };
+}
+
+/** For a text without any: looking a revision up by its id costs more than reading it. */
+export const NO_FILES: TreeText['files'] = {};
+const NO_DIGESTS: readonly Digest[] = [];
+
+function digestsOf({ files }: TreeText, rev: RevId): readonly Digest[] {
+  return Object.hasOwn(files, rev) ? (files[rev] ?? NO_DIGESTS) : NO_DIGESTS;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+function setKey(channels: readonly string[]): string {
+  if (channels.length === 0) return '[]';
+  return channels.length === 1 ? JSON.stringify(channels) : JSON.stringify(channels.toSorted());
+}
+
+function corrupt(part: string): GatewayError {
+  return new GatewayError('corrupt', 'The stored revision tree of a document is unreadable', {
+    details: { part: part.slice(0, 80) },
+  });
+}

@@ -1,0 +1,157 @@
+/**
+ * Every figure that the gateway tells, described once. Names, groups and units are the reference's
+ * (`admin.md` §12), so that dashboards go on working; a test compares them with its list.
+ */
+export interface Metric {
+  readonly group: MetricGroup;
+  readonly kind: 'counter' | 'gauge';
+  /** `gateway`: one value; `database`: one for each database, with the label `database`. */
+  readonly per: 'gateway' | 'database';
+  readonly unit: string;
+  readonly about: string;
+  /** The name in the exposition, where it is not the key: a name may stand in two groups. */
+  readonly name?: string;
+}
+
+export type MetricGroup =
+  | 'cache'
+  | 'database'
+  | 'replication_pull'
+  | 'replication_push'
+  | 'resource_utilization'
+  | 'security';
+
+const GATEWAY = { group: 'resource_utilization', per: 'gateway' } as const;
+const DATABASE = { group: 'database', per: 'database' } as const;
+const CACHE = { group: 'cache', per: 'database' } as const;
+const SECURITY = { group: 'security', per: 'database' } as const;
+const PULL = { group: 'replication_pull', per: 'database' } as const;
+const PUSH = { group: 'replication_push', per: 'database' } as const;
+const COUNTER = { kind: 'counter' } as const;
+const GAUGE = { kind: 'gauge' } as const;
+
+export const METRICS = {
+  error_count: { ...GATEWAY, ...COUNTER, unit: 'lines', about: 'Errors logged.' },
+  warn_count: { ...GATEWAY, ...COUNTER, unit: 'lines', about: 'Warnings logged.' },
+  uptime: { ...GATEWAY, ...GAUGE, unit: 'seconds', about: 'Since the start of the gateway.' },
+  admin_net_bytes_recv: {
+    ...GATEWAY,
+    ...COUNTER,
+    unit: 'bytes',
+    about: 'Received by the admin interface.',
+  },
+  admin_net_bytes_sent: { ...GATEWAY, ...COUNTER, unit: 'bytes', about: 'Sent by it.' },
+  pub_net_bytes_recv: {
+    ...GATEWAY,
+    ...COUNTER,
+    unit: 'bytes',
+    about: 'Received by the public interface.',
+  },
+  pub_net_bytes_sent: { ...GATEWAY, ...COUNTER, unit: 'bytes', about: 'Sent by it.' },
+  num_goroutines: {
+    ...GATEWAY,
+    ...GAUGE,
+    unit: 'handles',
+    about: 'What the event loop waits for: the nearest that Node has to goroutines.',
+  },
+  process_cpu_percent_utilization: {
+    ...GATEWAY,
+    ...GAUGE,
+    unit: 'percent',
+    about: 'CPU of the process since the last time it was asked; 100 is one core.',
+  },
+  process_memory_resident: { ...GATEWAY, ...GAUGE, unit: 'bytes', about: 'Resident memory.' },
+  system_memory_total: { ...GATEWAY, ...GAUGE, unit: 'bytes', about: 'Memory of the machine.' },
+
+  num_doc_reads_rest: { ...DATABASE, ...COUNTER, unit: 'documents', about: 'Read over REST.' },
+  num_doc_writes: { ...DATABASE, ...COUNTER, unit: 'documents', about: 'Written, over every API.' },
+  num_doc_writes_rejected: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'documents',
+    about: 'Refused by the sync function.',
+  },
+  doc_writes_bytes: { ...DATABASE, ...COUNTER, unit: 'bytes', about: 'Bodies written.' },
+  conflict_write_count: { ...DATABASE, ...COUNTER, unit: 'writes', about: 'Refused as conflicts.' },
+  sequence_assigned_count: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'sequences',
+    about: 'Given to writes.',
+  },
+  last_sequence_assigned_value: {
+    ...DATABASE,
+    ...GAUGE,
+    unit: 'sequence',
+    about: 'The last one that was given.',
+  },
+  high_seq_feed: { ...DATABASE, ...GAUGE, unit: 'sequence', about: 'The last one of the feed.' },
+  sync_function_count: { ...DATABASE, ...COUNTER, unit: 'calls', about: 'Of the sync function.' },
+  sync_function_time: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'nanoseconds',
+    about: 'Spent waiting for the sync function.',
+  },
+  sync_function_exception_count: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'calls',
+    about: 'Calls in which it broke.',
+  },
+  num_public_rest_requests: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'requests',
+    about: 'On the public interface.',
+  },
+  public_rest_bytes_read: { ...DATABASE, ...COUNTER, unit: 'bytes', about: 'Bodies of requests.' },
+  public_rest_bytes_written: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'bytes',
+    about: 'Bodies of answers.',
+  },
+  num_replications_active: { ...DATABASE, ...GAUGE, unit: 'feeds', about: 'Clients following.' },
+
+  chan_cache_hits: { ...CACHE, ...COUNTER, unit: 'reads', about: 'Answered from memory.' },
+  chan_cache_misses: { ...CACHE, ...COUNTER, unit: 'reads', about: 'That went to the bucket.' },
+  chan_cache_num_channels: { ...CACHE, ...GAUGE, unit: 'channels', about: 'In memory.' },
+  high_seq_cached: { ...CACHE, ...GAUGE, unit: 'sequence', about: 'The newest in memory.' },
+  high_seq_stable: { ...CACHE, ...GAUGE, unit: 'sequence', about: 'The newest without gaps.' },
+  rev_cache_hits: { ...CACHE, ...COUNTER, unit: 'reads', about: 'There is no revision cache: 0.' },
+  rev_cache_misses: {
+    ...CACHE,
+    ...COUNTER,
+    unit: 'reads',
+    about: 'There is no revision cache: 0.',
+  },
+  num_skipped_seqs: { ...CACHE, ...COUNTER, unit: 'sequences', about: 'Never skipped here: 0.' },
+  pending_seq_len: { ...CACHE, ...GAUGE, unit: 'sequences', about: 'Never late here: 0.' },
+  skipped_seq_len: { ...CACHE, ...GAUGE, unit: 'sequences', about: 'Never skipped here: 0.' },
+
+  auth_failed_count: { ...SECURITY, ...COUNTER, unit: 'requests', about: 'Wrong credentials.' },
+  auth_success_count: { ...SECURITY, ...COUNTER, unit: 'requests', about: 'Right credentials.' },
+  total_auth_time: { ...SECURITY, ...COUNTER, unit: 'nanoseconds', about: 'Spent on both.' },
+  num_access_errors: { ...SECURITY, ...COUNTER, unit: 'requests', about: 'That asked too much.' },
+  num_docs_rejected: { ...SECURITY, ...COUNTER, unit: 'documents', about: 'Refused as forbidden.' },
+
+  pull_replications_active: {
+    ...PULL,
+    ...GAUGE,
+    name: 'num_replications_active',
+    unit: 'clients',
+    about: 'Clients that pull over BLIP.',
+  },
+  doc_push_count: { ...PUSH, ...COUNTER, unit: 'documents', about: 'Pushed over BLIP.' },
+} as const satisfies Readonly<Record<string, Metric>>;
+
+export type MetricName = keyof typeof METRICS;
+
+type NameOf<Per extends Metric['per'], Kind extends Metric['kind']> = {
+  [K in MetricName]: (typeof METRICS)[K] extends { per: Per; kind: Kind } ? K : never;
+}[MetricName];
+
+export type DatabaseCounter = NameOf<'database', 'counter'>;
+export type DatabaseGauge = NameOf<'database', 'gauge'>;
+export type GatewayCounter = NameOf<'gateway', 'counter'>;

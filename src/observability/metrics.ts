@@ -1,0 +1,155 @@
+import { totalmem } from 'node:os';
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { Clock } from '../util/clock.ts';
+import type { DatabaseCounter, DatabaseGauge, GatewayCounter, Metric } from './metric-table.ts';
+import { METRICS } from './metric-table.ts';
+
+/** The figures of one gateway. Counting is an addition; the rest is done when somebody asks. */
+export interface Metrics {
+  /** From now on the database is told of, with zeros; without it, counting is in vain. */
+  addDatabase(database: string): void;
+  /** Its figures are forgotten. */
+  removeDatabase(database: string): void;
+  count(name: DatabaseCounter, database: string, amount?: number): void;
+  /** `read` is asked whenever somebody asks; it must be quick. Gone with the database. */
+  gauge(name: DatabaseGauge, database: string, read: () => number): void;
+  countGateway(name: GatewayCounter, amount?: number): void;
+  value(name: DatabaseCounter, database: string): number;
+  /** Prometheus’ text form, version 0.0.4. */
+  text(): Promise<string>;
+}
+
+export interface MetricsOptions {
+  readonly clock: Clock;
+  /** Lines logged so far: `LogSettings.lines`. */
+  readonly lines?: { readonly error: number; readonly warn: number };
+}
+
+interface DatabaseFigures {
+  readonly counts: Partial<Record<DatabaseCounter, number>>;
+  readonly gauges: Map<string, () => number>;
+}
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  return new PrometheusMetrics(options);
+}
+
+class PrometheusMetrics implements Metrics {
+  readonly #registry = new Registry();
+  readonly #databases = new Map<string, DatabaseFigures>();
+  readonly #counts: Partial<Record<GatewayCounter, number>> = {};
+  readonly #gatewayGauges: ReadonlyMap<string, () => number>;
+
+  constructor(options: MetricsOptions) {
+    this.#gatewayGauges = processGauges(options);
+    for (const [key, metric] of Object.entries(METRICS)) this.#register(key, metric);
+    const up = new Gauge({
+      name: 'sgw_up',
+      help: 'Whether it is up.',
+      registers: [this.#registry],
+    });
+    up.set(1);
+  }
+
+  addDatabase(database: string): void {
+    if (this.#databases.has(database)) return;
+    this.#databases.set(database, { counts: {}, gauges: new Map() });
+  }
+
+  removeDatabase(database: string): void {
+    this.#databases.delete(database);
+  }
+
+  count(name: DatabaseCounter, database: string, amount = 1): void {
+    const counts = this.#databases.get(database)?.counts;
+    if (counts !== undefined) counts[name] = (counts[name] ?? 0) + amount;
+  }
+
+  gauge(name: DatabaseGauge, database: string, read: () => number): void {
+    this.#databases.get(database)?.gauges.set(name, read);
+  }
+
+  countGateway(name: GatewayCounter, amount = 1): void {
+    this.#counts[name] = (this.#counts[name] ?? 0) + amount;
+  }
+
+  value(name: DatabaseCounter, database: string): number {
+    return this.#databases.get(database)?.counts[name] ?? 0;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #register(key: string, metric: Metric): void {
+    const name = `sgw_${metric.group}_${metric.name ?? key}`;
+    const help = `${metric.about} (${metric.unit})`;
+    const readings = () => this.#readings(key, metric);
+    const registers = [this.#registry];
+    const labelNames = metric.per === 'database' ? ['database'] : [];
+    if (metric.kind === 'gauge') {
+      new Gauge({
+        name,
+        help,
+        registers,
+        labelNames,
+        collect() {
+          this.reset();
+          for (const { labels, value } of readings()) this.set(labels, value);
+        },
+      });
+      return;
+    }
+    new Counter({
+      name,
+      help,
+      registers,
+      labelNames,
+      collect() {
+        this.reset();
+        for (const { labels, value } of readings()) this.inc(labels, value);
+      },
+    });
+  }
+
+  #readings(key: string, metric: Metric): { labels: Record<string, string>; value: number }[] {
+    if (metric.per === 'gateway') {
+      const counts: Readonly<Record<string, number>> = this.#counts;
+      const value = this.#gatewayGauges.get(key)?.() ?? counts[key] ?? 0;
+      return [{ labels: {}, value: finite(value) }];
+    }
+    return [...this.#databases].map(([database, figures]) => {
+      const counts: Readonly<Record<string, number>> = figures.counts;
+      return {
+        labels: { database },
+        value: finite(figures.gauges.get(key)?.() ?? counts[key] ?? 0),
+      };
+    });
+  }
+}
+
+function processGauges({ clock, lines }: MetricsOptions): ReadonlyMap<string, () => number> {
+  const startedAt = clock.now();
+  let asked = { at: startedAt, cpu: process.cpuUsage() };
+  return new Map<string, () => number>([
+    ['error_count', () => lines?.error ?? 0],
+    ['warn_count', () => lines?.warn ?? 0],
+    ['uptime', () => (clock.now() - startedAt) / 1000],
+    ['num_goroutines', () => process.getActiveResourcesInfo().length],
+    [
+      'process_cpu_percent_utilization',
+      () => {
+        const cpu = process.cpuUsage(asked.cpu);
+        const elapsedMs = Math.max(1, clock.now() - asked.at);
+        asked = { at: clock.now(), cpu: process.cpuUsage() };
+        return (cpu.user + cpu.system) / 10 / elapsedMs;
+      },
+    ],
+    ['process_memory_resident', () => process.memoryUsage.rss()],
+    ['system_memory_total', () => totalmem()],
+  ]);
+}
+
+function finite(value: number): number {
+  return Number.isFinite(value) ? value : 0;
+}

@@ -1,0 +1,104 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Observer } from '../observability/events.ts';
+import { ReaderGone } from './drained.ts';
+
+/** One request with its answer, while it lasts. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly startedMs: number;
+  /** Whether a 401 asks for credentials (`send_www_authenticate_header`). */
+  challenge = true;
+  /** Of the database that the request names, where there is one: for its figures. */
+  observer: Observer | undefined;
+  /** Who sends it, once that is known; `` for the guest. */
+  user: string | undefined;
+  readonly #bytesReadBefore: number;
+  readonly #bytesWrittenBefore: number;
+  #headers: Record<string, string> | undefined;
+  #gone: AbortController | undefined;
+  #feed: AbortController | undefined;
+  #stopping = false;
+  #cutOff = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse, startedMs: number) {
+    this.request = request;
+    this.response = response;
+    this.startedMs = startedMs;
+    this.#bytesReadBefore = request.socket.bytesRead;
+    this.#bytesWrittenBefore = request.socket.bytesWritten;
+  }
+
+  /** Goes with whatever the answer will be, an error too. */
+  setHeader(name: string, value: string): void {
+    this.#headers ??= {};
+    this.#headers[name] = value;
+  }
+
+  get headers(): Readonly<Record<string, string>> | undefined {
+    return this.#headers;
+  }
+
+  /** What went over the connection since the request was taken up. */
+  get traffic(): { readonly bytesRead: number; readonly bytesWritten: number } {
+    const { socket, headers } = this.request;
+    const told = Number(headers['content-length'] ?? 0);
+    return {
+      bytesRead: Math.max(told, socket.bytesRead - this.#bytesReadBefore),
+      bytesWritten: socket.bytesWritten - this.#bytesWrittenBefore,
+    };
+  }
+
+  /**
+   * Aborts when the client goes away before it has its answer, or the drain of the server is over.
+   */
+  get signal(): AbortSignal {
+    this.#gone ??= this.#watchClient();
+    return this.#gone.signal;
+  }
+
+  /** As `signal`, and aborts as soon as the server begins to stop: a feed has no end of its own. */
+  get feedSignal(): AbortSignal {
+    if (this.#feed === undefined) {
+      this.#feed = new AbortController();
+      if (this.#stopping || this.signal.aborted) this.#feed.abort();
+    }
+    return this.#feed.signal;
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
+  get isCutOff(): boolean {
+    return this.#cutOff;
+  }
+
+  /** The server stops: feeds end, other requests go on. */
+  stopFeed(): void {
+    this.#stopping = true;
+    this.#feed?.abort();
+  }
+
+  /** The server has waited long enough. */
+  cutOff(): void {
+    this.#cutOff = true;
+    this.#abort();
+    this.request.socket.destroy();
+  }
+
+  #watchClient(): AbortController {
+    const gone = new AbortController();
+    if (this.response.destroyed || this.#cutOff) gone.abort(new ReaderGone());
+    else
+      this.response.once('close', () => {
+        if (!this.response.writableFinished) this.#abort();
+      });
+    return gone;
+  }
+
+  #abort(): void {
+    this.#gone?.abort(new ReaderGone());
+    this.#feed?.abort();
+  }
+}

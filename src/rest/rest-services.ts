@@ -1,0 +1,39 @@
+import type { CorsConfig } from '../config/cors-options.ts';
+import type { DatabaseRegistry } from '../database/registry.ts';
+import type { Log } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Clock } from '../util/clock.ts';
+import type { BodyLimits } from './body-watch.ts';
+import type { FeedPace } from './feed-pace.ts';
+import type { RowLines } from './row-lines.ts';
+import type { Ticker } from './ticker.ts';
+
+/** What the routes of all ports work with. */
+export interface RestServices {
+  readonly registry: DatabaseRegistry;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly ticker: Ticker;
+  readonly pace: FeedPace;
+  readonly lines: RowLines;
+  readonly settings: RestSettings;
+  /** Of this product. */
+  readonly version: string;
+  /** Identifies this process. */
+  readonly nodeUid: string;
+}
+
+export interface RestSettings {
+  /** Whether JSON is indented where the query does not say. */
+  readonly pretty: boolean;
+  readonly compressResponses: boolean;
+  readonly hideProductVersion: boolean;
+  /** `api.cors`; undefined where it is not configured. */
+  readonly cors?: CorsConfig | undefined;
+  readonly bodyLimits: BodyLimits;
+  /** The longest body of a request with many documents, bytes, after decompression. */
+  readonly requestBytesMax: number;
+  /** The longest wait between two heartbeats of a feed, ms; 0: as the client says. */
+  readonly heartbeatMsMax: number;
+}

@@ -1,0 +1,90 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { z } from 'zod';
+import type { Collection } from '../database/collection.ts';
+import type { Database } from '../database/database.ts';
+import type { Log } from '../observability/log.ts';
+import type { Reader } from '../principals/access.ts';
+import type { Answer } from './answer.ts';
+import type { BodyReader } from './body.ts';
+import type { Parameters } from './path-parameters.ts';
+import type { RestServices } from './rest-services.ts';
+
+export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
+
+/** Which of the ports a request came in by. */
+export type Port = 'public' | 'admin' | 'metrics';
+
+/**
+ * An endpoint: a row of data and a function. Dispatch, 405 and `Allow`, OPTIONS, HEAD,
+ * authentication, 503 while offline and the log line follow from the data.
+ *
+ * A path that begins with `/{db}` or `/{keyspace}` serves a database, the latter one of its
+ * collections. What a request names and does not exist is told before `handle` is called.
+ */
+export interface RouteSpec<Path extends string, Access extends AccessKind, Query, Body> {
+  readonly method: Method;
+  readonly path: Path;
+  readonly about: string;
+  /**
+   * `reader`: authenticated on the public port, the administrator on the admin port. `public`:
+   * nobody is asked who they are. `admin`: stands in the admin port's table alone.
+   */
+  readonly access: Access;
+  /** Whether it works while the database is not online; else it is 503. */
+  readonly whileOffline?: boolean;
+  readonly query: z.ZodType<Query>;
+  readonly body: BodyReader<Body>;
+  handle(handling: Handling<Path, Access, Query, Body>): Answer | Promise<Answer>;
+}
+
+export type AccessKind = 'reader' | 'public' | 'admin';
+
+/** What `handle` gets. */
+export interface Handling<Path extends string, Access extends AccessKind, Query, Body> {
+  readonly params: Parameters<Path>;
+  readonly query: Query;
+  readonly body: Body;
+  readonly headers: IncomingHttpHeaders;
+  readonly port: Port;
+  readonly services: RestServices;
+  readonly log: Log;
+  readonly reader: Access extends 'public' ? undefined : Reader;
+  readonly database: Path extends `/{${'db' | 'keyspace'}}${string}` ? Database : undefined;
+  readonly collection: Path extends `/{keyspace}${string}` ? Collection : undefined;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+}
+
+/** A route of any path, as the tables and the server see it. */
+export interface Route {
+  readonly method: Method;
+  readonly path: string;
+  readonly about: string;
+  readonly access: AccessKind;
+  readonly whileOffline: boolean;
+  readonly query: z.ZodType;
+  readonly body: BodyReader<unknown>;
+  readonly handle: (handling: AnyHandling) => Answer | Promise<Answer>;
+}
+
+/** A handling before its type says what the path and the access promise. */
+export type AnyHandling = Omit<
+  Handling<string, AccessKind, unknown, unknown>,
+  'database' | 'collection' | 'reader'
+> & {
+  readonly database: Database | undefined;
+  readonly collection: Collection | undefined;
+  readonly reader: Reader | undefined;
+};
+
+/** Makes a row of a table. */
+export function route<Path extends string, Access extends AccessKind, Query, Body>(
+  spec: RouteSpec<Path, Access, Query, Body>,
+): Route {
+  return {
+    ...spec,
+    whileOffline: spec.whileOffline ?? false,
+    // The server fills in what the path and the access promise: see `serve-request.ts`.
+    handle: (handling) => spec.handle(handling as Handling<Path, Access, Query, Body>),
+  };
+}

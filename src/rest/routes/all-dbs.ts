@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { json } from '../answer.ts';
+import { noBody } from '../body.ts';
+import { lenientFlag } from '../query.ts';
+import { route } from '../route.ts';
+
+export const getAllDbs = route({
+  method: 'GET',
+  path: '/_all_dbs',
+  about: 'Names of the databases, sorted; `verbose=true`: with buckets and states.',
+  access: 'admin',
+  query: z.object({ verbose: lenientFlag }),
+  body: noBody,
+  handle: ({ query, services }) => {
+    const databases = services.registry.list();
+    if (query.verbose !== true)
+      return json(
+        200,
+        databases.map(({ name }) => name),
+      );
+    return json(
+      200,
+      databases.map(({ name, bucket, state }) => ({ db_name: name, bucket, state })),
+    );
+  },
+});

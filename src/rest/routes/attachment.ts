@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import type { ReadAttachment } from '../../database/collection.ts';
+import { renderAttachment } from '../../document/render-document.ts';
+import { parseRevId } from '../../document/rev-id.ts';
+import { jsonText } from '../answer.ts';
+import type { Answer } from '../answer.ts';
+import { byteStream, noBody } from '../body.ts';
+import { parseRange } from '../byte-range.ts';
+import { isInsecureType, safeContentType } from '../content-type.ts';
+import { flag, given } from '../query.ts';
+import { editedRevision } from '../revision-query.ts';
+import { route } from '../route.ts';
+import { writtenAnswer } from './document.ts';
+
+export const getAttachment = route({
+  method: 'GET',
+  path: '/{keyspace}/{docid}/{attachment}',
+  about: 'The bytes of an attachment, or a range of them; `meta=true`: what is known of it.',
+  access: 'reader',
+  query: z.object({ rev: given, meta: flag, content_encoding: flag }),
+  body: noBody,
+  handle: async ({ collection, database, reader, params, query, headers }) => {
+    const attachment = await collection.attachment(reader, params.docid, {
+      name: params.attachment,
+      rev: query.rev === undefined ? undefined : parseRevId(query.rev),
+    });
+    if (query.meta === true) return jsonText(200, renderAttachment(attachment.stub));
+    return bytesAnswer(attachment, {
+      range: headers.range,
+      showEncoding: query.content_encoding ?? true,
+      serveInsecure: database.config.serve_insecure_attachment_types,
+    });
+  },
+});
+
+export const putAttachment = route({
+  method: 'PUT',
+  path: '/{keyspace}/{docid}/{attachment}',
+  about: 'Adds or replaces an attachment: a new revision of its document.',
+  access: 'reader',
+  query: z.object({ rev: given }),
+  body: byteStream,
+  handle: async ({ collection, reader, params, query, headers, body, signal }) => {
+    const written = await collection.putAttachment(reader, params.docid, {
+      name: params.attachment,
+      rev: editedRevision(query.rev, headers['if-match']),
+      contentType: headers['content-type'] ?? 'application/octet-stream',
+      bytes: body,
+      signal,
+    });
+    return writtenAnswer(201, written);
+  },
+});
+
+export const deleteAttachment = route({
+  method: 'DELETE',
+  path: '/{keyspace}/{docid}/{attachment}',
+  about: 'Takes an attachment away: a new revision of its document.',
+  access: 'reader',
+  query: z.object({ rev: given }),
+  body: noBody,
+  handle: async ({ collection, reader, params, query, headers, signal }) => {
+    const written = await collection.removeAttachment(reader, params.docid, {
+      name: params.attachment,
+      rev: editedRevision(query.rev, headers['if-match']),
+      signal,
+    });
+    return writtenAnswer(200, written);
+  },
+});
+
+interface BytesOptions {
+  readonly range: string | undefined;
+  readonly showEncoding: boolean;
+  readonly serveInsecure: boolean;
+}
+
+async function bytesAnswer(
+  attachment: ReadAttachment,
+  { range: header, showEncoding, serveInsecure }: BytesOptions,
+): Promise<Answer> {
+  const { stub } = attachment;
+  const { length } = stub;
+  const range = parseRange(header, length);
+  const contentType = safeContentType(stub.content_type);
+  const headers: Record<string, string> = {
+    Etag: `"${stub.digest}"`,
+    'Accept-Ranges': 'bytes',
+    'X-Content-Type-Options': 'nosniff',
+  };
+  if (!serveInsecure && isInsecureType(contentType)) headers['Content-Disposition'] = 'attachment';
+  if (showEncoding && stub.encoding === 'gzip') headers['Content-Encoding'] = 'gzip';
+  if (range !== undefined)
+    headers['Content-Range'] = `bytes ${range.start}-${range.end - 1}/${length}`;
+  return {
+    status: range === undefined ? 200 : 206,
+    headers,
+    body: {
+      kind: 'chunks',
+      contentType,
+      chunks: await attachment.open(range),
+      compress: false,
+      length: range === undefined ? length : range.end - range.start,
+    },
+  };
+}

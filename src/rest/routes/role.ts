@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { empty, json } from '../answer.ts';
+import { jsonBody, noBody } from '../body.ts';
+import { flag } from '../query.ts';
+import { route } from '../route.ts';
+import { noQuery } from './no-query.ts';
+
+/** Checked by `Principals`, which knows what may be in it. */
+const anyBody = jsonBody(z.unknown());
+
+export const listRoles = route({
+  method: 'GET',
+  path: '/{db}/_role/',
+  about: 'Names of the roles; with `deleted=true` of deleted ones too.',
+  access: 'admin',
+  query: z.object({ deleted: flag }),
+  body: noBody,
+  handle: async ({ database, query }) =>
+    json(200, await database.principals.listRoles({ deleted: query.deleted ?? false })),
+});
+
+export const postRole = route({
+  method: 'POST',
+  path: '/{db}/_role/',
+  about: 'Creates the role that the body names.',
+  access: 'admin',
+  query: noQuery,
+  body: anyBody,
+  handle: async ({ database, body }) => {
+    await database.principals.postRole(body);
+    return empty(201);
+  },
+});
+
+export const getRole = route({
+  method: 'GET',
+  path: '/{db}/_role/{name}',
+  about: 'A role with all its channels.',
+  access: 'admin',
+  query: noQuery,
+  body: noBody,
+  handle: async ({ database, params }) => json(200, await database.principals.getRole(params.name)),
+});
+
+export const putRole = route({
+  method: 'PUT',
+  path: '/{db}/_role/{name}',
+  about: 'Creates or changes a role; what the body does not name stays.',
+  access: 'admin',
+  query: noQuery,
+  body: anyBody,
+  handle: async ({ database, params, body }) => {
+    const { created } = await database.principals.putRole(params.name, body);
+    return empty(created ? 201 : 200);
+  },
+});
+
+export const deleteRole = route({
+  method: 'DELETE',
+  path: '/{db}/_role/{name}',
+  about: 'Deletes a role; users keep its name. With `purge=true` nothing of it is left.',
+  access: 'admin',
+  query: z.object({ purge: flag }),
+  body: noBody,
+  handle: async ({ database, params, query }) => {
+    await database.principals.deleteRole(params.name, { purge: query.purge ?? false });
+    return empty(200);
+  },
+});

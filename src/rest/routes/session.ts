@@ -1,0 +1,169 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { z } from 'zod';
+import { clearedSessionCookie, cookieValue, sessionCookie } from '../../auth/cookies.ts';
+import type { CookieOptions } from '../../auth/cookies.ts';
+import { sessionAnswer } from '../../auth/session-answer.ts';
+import type { Database } from '../../database/database.ts';
+import type { Reader } from '../../principals/access.ts';
+import { GatewayError, isGatewayError } from '../../util/errors.ts';
+import { empty, json } from '../answer.ts';
+import type { Answer } from '../answer.ts';
+import { jsonBody, noBody, optionalJsonBody } from '../body.ts';
+import { route } from '../route.ts';
+import { noQuery } from './no-query.ts';
+
+export const getSession = route({
+  method: 'GET',
+  path: '/{db}/_session',
+  about: 'Who the credentials of the request stand for; nobody is refused.',
+  access: 'public',
+  query: noQuery,
+  body: noBody,
+  handle: async ({ database, headers, port }) => {
+    const reader = port === 'admin' ? undefined : await identify(database, headers);
+    return answerFor(database, reader === undefined ? undefined : nameOf(reader));
+  },
+});
+
+export const postPublicSession = route({
+  method: 'POST',
+  path: '/{db}/_session',
+  about: 'Logs in with the name and password in the body, or with the request’s credentials.',
+  access: 'public',
+  query: noQuery,
+  body: optionalJsonBody(
+    z.object({ name: z.string().optional(), password: z.string().optional() }),
+  ),
+  handle: async ({ database, body, headers, signal }) => {
+    const reader =
+      body === undefined
+        ? await database.authenticate(headers)
+        : await database.login(body.name ?? '', body.password ?? '', signal);
+    const name = nameOf(reader);
+    if (name === '') throw new GatewayError('unauthorized', 'login is required');
+    const session = await database.sessions.create(name);
+    const cookie = sessionCookie(session, cookieOptions(database));
+    return answerFor(database, name, { 'Set-Cookie': cookie });
+  },
+});
+
+export const deletePublicSession = route({
+  method: 'DELETE',
+  path: '/{db}/_session',
+  about: 'Logs out: ends the session of the request’s cookie.',
+  access: 'reader',
+  query: noQuery,
+  body: noBody,
+  handle: async ({ database, headers }) => {
+    const id = cookieValue(headers.cookie ?? '', database.config.session_cookie_name);
+    if (id === undefined) throw new GatewayError('missing', 'the request has no session');
+    await database.sessions.end(id);
+    return empty(200, { 'Set-Cookie': clearedSessionCookie(cookieOptions(database)) });
+  },
+});
+
+export const postAdminSession = route({
+  method: 'POST',
+  path: '/{db}/_session',
+  about: 'Makes a session of a user, for `ttl` seconds.',
+  access: 'admin',
+  query: noQuery,
+  body: jsonBody(z.object({ name: z.string(), ttl: z.number().optional() })),
+  handle: async ({ database, body }) => {
+    const session = await database.sessions.create(body.name, body.ttl);
+    return json(200, {
+      session_id: session.id,
+      expires: new Date(session.expires * 1000).toISOString(),
+      cookie_name: database.config.session_cookie_name,
+    });
+  },
+});
+
+export const getAdminSession = route({
+  method: 'GET',
+  path: '/{db}/_session/{id}',
+  about: 'Whose session it is.',
+  access: 'admin',
+  query: noQuery,
+  body: noBody,
+  handle: async ({ database, params }) => {
+    const { user } = await database.sessions.get(params.id);
+    return answerFor(database, user);
+  },
+});
+
+export const deleteAdminSession = route({
+  method: 'DELETE',
+  path: '/{db}/_session/{id}',
+  about: 'Ends a session.',
+  access: 'admin',
+  query: noQuery,
+  body: noBody,
+  handle: async ({ database, params }) => {
+    await database.sessions.end(params.id);
+    return empty(200);
+  },
+});
+
+export const deleteUserSession = route({
+  method: 'DELETE',
+  path: '/{db}/_user/{name}/_session/{id}',
+  about: 'Ends a session, if it is that user’s.',
+  access: 'admin',
+  query: noQuery,
+  body: noBody,
+  handle: async ({ database, params }) => {
+    await database.sessions.end(params.id, { user: params.name });
+    return empty(200);
+  },
+});
+
+export const deleteUserSessions = route({
+  method: 'DELETE',
+  path: '/{db}/_user/{name}/_session',
+  about: 'Ends all sessions of a user.',
+  access: 'admin',
+  query: noQuery,
+  body: noBody,
+  handle: async ({ database, params }) => {
+    await database.sessions.endAll(params.name);
+    return empty(200);
+  },
+});
+
+/** `` for the guest. */
+function nameOf(reader: Reader): string {
+  return reader.kind === 'user' ? reader.access.name : '';
+}
+
+/** Who sends the request; undefined for nobody. Throws `unauthorized` for wrong credentials. */
+async function identify(
+  database: Database,
+  headers: IncomingHttpHeaders,
+): Promise<Reader | undefined> {
+  try {
+    return await database.authenticate(headers);
+  } catch (cause) {
+    if (headers.authorization !== undefined || !isGatewayError(cause, 'unauthorized')) throw cause;
+    return undefined;
+  }
+}
+
+/** Undefined: nobody; `` the guest, who has channels and no name. */
+async function answerFor(
+  { principals }: Database,
+  name: string | undefined,
+  headers: Answer['headers'] = {},
+): Promise<Answer> {
+  return json(200, await sessionAnswer(name, principals), headers);
+}
+
+function cookieOptions({ name, config }: Database): CookieOptions {
+  return {
+    name: config.session_cookie_name,
+    database: name,
+    secure: config.session_cookie_secure,
+    httpOnly: config.session_cookie_http_only,
+    sameSite: config.unsupported.same_site_cookie,
+  };
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { GatewayError } from '../../util/errors.ts';
+import { empty, json } from '../answer.ts';
+import { jsonBody, noBody } from '../body.ts';
+import { flag, wholeNumber } from '../query.ts';
+import { route } from '../route.ts';
+import { noQuery } from './no-query.ts';
+
+/** Checked by `Principals`, which knows what may be in it. */
+const anyBody = jsonBody(z.unknown());
+
+export const listUsers = route({
+  method: 'GET',
+  path: '/{db}/_user/',
+  about: 'Names of the users; with `name_only=false` their e-mail addresses and states too.',
+  access: 'admin',
+  query: z.object({ name_only: flag, limit: wholeNumber(1) }),
+  body: noBody,
+  handle: async ({ database, query }) => {
+    const namesOnly = query.name_only ?? true;
+    if (namesOnly && query.limit !== undefined)
+      throw new GatewayError('badRequest', 'limit needs name_only=false');
+    const { limit } = query;
+    const users = await database.principals.listUsers(limit === undefined ? {} : { limit });
+    return json(200, namesOnly ? users.map(({ name }) => name) : users);
+  },
+});
+
+export const postUser = route({
+  method: 'POST',
+  path: '/{db}/_user/',
+  about: 'Creates the user that the body names.',
+  access: 'admin',
+  query: noQuery,
+  body: anyBody,
+  handle: async ({ database, body }) => {
+    await database.principals.postUser(body);
+    return empty(201);
+  },
+});
+
+export const getUser = route({
+  method: 'GET',
+  path: '/{db}/_user/{name}',
+  about: 'A user with all its channels and roles.',
+  access: 'admin',
+  query: noQuery,
+  body: noBody,
+  handle: async ({ database, params }) => json(200, await database.principals.getUser(params.name)),
+});
+
+export const putUser = route({
+  method: 'PUT',
+  path: '/{db}/_user/{name}',
+  about: 'Creates or changes a user; what the body does not name stays.',
+  access: 'admin',
+  query: noQuery,
+  body: anyBody,
+  handle: async ({ database, params, body }) => {
+    const { created } = await database.principals.putUser(params.name, body);
+    return empty(created ? 201 : 200);
+  },
+});
+
+export const deleteUser = route({
+  method: 'DELETE',
+  path: '/{db}/_user/{name}',
+  about: 'Removes a user with its sessions.',
+  access: 'admin',
+  query: noQuery,
+  body: noBody,
+  handle: async ({ database, params }) => {
+    await database.principals.deleteUser(params.name);
+    return empty(200);
+  },
+});

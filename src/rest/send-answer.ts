@@ -1,0 +1,176 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { createGzip, gzip } from 'node:zlib';
+import { acceptsGzip } from './accept.ts';
+import type { Answer, AnswerBody, Sink } from './answer.ts';
+import { ReaderGone, untilDrained } from './drained.ts';
+import type { Exchange } from './exchange.ts';
+import { prettyJson } from './pretty-json.ts';
+
+export interface SendOptions {
+  /** The value of the `Server` header. */
+  readonly product: string;
+  /** Whether JSON is indented. */
+  readonly pretty: boolean;
+  /** Whether answers may be compressed at all. */
+  readonly compress: boolean;
+}
+
+/**
+ * Brings an answer on the wire, at the reader's pace. Rejects where the answer broke off: before
+ * the first byte (`response.headersSent` is false: an error can still be told) or after it.
+ */
+export function sendAnswer(
+  exchange: Exchange,
+  answer: Answer,
+  options: SendOptions,
+): Promise<void> {
+  return new Sending(exchange, answer, options).send(answer.body);
+}
+
+/** Shorter answers fit into one packet as they are. */
+const COMPRESS_BYTES_MIN = 1400;
+/** The level at which zlib spends least for most of the gain. */
+const LEVEL = 3;
+const ZIP_BUFFER_BYTES = 64 * 1024;
+const NO_CONTENT = 204;
+const compressed = promisify<Buffer, { level: number }, Buffer>(gzip);
+
+type Body<Kind> = Extract<AnswerBody, { kind: Kind }>;
+
+/** One answer on its way. */
+class Sending {
+  readonly #exchange: Exchange;
+  readonly #answer: Answer;
+  readonly #options: SendOptions;
+
+  constructor(exchange: Exchange, answer: Answer, options: SendOptions) {
+    this.#exchange = exchange;
+    this.#answer = answer;
+    this.#options = options;
+  }
+
+  async send(body: AnswerBody): Promise<void> {
+    switch (body.kind) {
+      case 'none':
+        return this.#end(undefined);
+      case 'text':
+        return this.#sendText(body);
+      case 'chunks':
+        return this.#sendChunks(body);
+      case 'feed':
+        return this.#sendFeed(body);
+    }
+  }
+
+  get #isHead(): boolean {
+    return this.#exchange.request.method === 'HEAD';
+  }
+
+  #wantsGzip(): boolean {
+    const { headers } = this.#exchange.request;
+    return this.#options.compress && !this.#isHead && acceptsGzip(headers['accept-encoding']);
+  }
+
+  #writeHead(particulars: { readonly gzip?: boolean; readonly length?: number | undefined }): void {
+    const { status, headers: own, body } = this.#answer;
+    const headers: OutgoingHttpHeaders = {
+      Server: this.#options.product,
+      ...this.#exchange.headers,
+    };
+    if (this.#exchange.isStopping) headers['Connection'] = 'close';
+    if (body.kind !== 'none') headers['Content-Type'] = body.contentType;
+    if (particulars.length !== undefined) headers['Content-Length'] = particulars.length;
+    for (const name in own) headers[name] = own[name] as string | string[];
+    if (particulars.gzip === true) {
+      headers['Content-Encoding'] = 'gzip';
+      const { Vary: vary } = headers;
+      headers['Vary'] = vary === undefined ? 'Accept-Encoding' : `${String(vary)}, Accept-Encoding`;
+    }
+    this.#exchange.response.writeHead(status, headers);
+  }
+
+  #end(content: string | Buffer | undefined, gzipped = false): void {
+    const { response } = this.#exchange;
+    const bytes = content === undefined ? 0 : Buffer.byteLength(content);
+    const length = this.#answer.status === NO_CONTENT ? undefined : bytes;
+    this.#writeHead({ gzip: gzipped, length });
+    if (content === undefined || this.#isHead) response.end();
+    else response.end(content);
+  }
+
+  async #sendText({ contentType, text }: Body<'text'>): Promise<void> {
+    const isJson = contentType === 'application/json';
+    const content = isJson && this.#options.pretty ? prettyJson(text) : text;
+    if (!isJson || content.length < COMPRESS_BYTES_MIN || !this.#wantsGzip())
+      return this.#end(content);
+    return this.#end(await compressed(Buffer.from(content), { level: LEVEL }), true);
+  }
+
+  async #sendChunks(body: Body<'chunks'>): Promise<void> {
+    const { response, signal } = this.#exchange;
+    const iterator = body.chunks[Symbol.asyncIterator]();
+    try {
+      // The first chunk before the head: what fails at once can then still be told as an error.
+      const first = await iterator.next();
+      const zip = body.compress && this.#wantsGzip();
+      this.#writeHead({ gzip: zip, length: zip ? undefined : body.length });
+      if (this.#isHead) return void response.end();
+      const chunks = startingWith(first, iterator);
+      if (zip) {
+        const source = Readable.from(chunks, {
+          objectMode: false,
+          highWaterMark: ZIP_BUFFER_BYTES,
+        });
+        return await pipeline(source, createGzip({ level: LEVEL }), response, { signal });
+      }
+      for await (const chunk of chunks)
+        if (!response.write(chunk)) await untilDrained(response, signal);
+      response.end();
+    } finally {
+      await iterator.return?.();
+    }
+  }
+
+  async #sendFeed({ run }: Body<'feed'>): Promise<void> {
+    if (this.#isHead) return this.#end(undefined);
+    const { response, feedSignal } = this.#exchange;
+    await run({
+      signal: feedSignal,
+      open: () => this.#openFeed(),
+      write: (content) => this.#writeFeed(content),
+      beat: () => this.#beat(),
+    } satisfies Sink);
+    if (!response.headersSent) this.#writeHead({});
+    response.end();
+  }
+
+  #openFeed(): void {
+    const { response } = this.#exchange;
+    if (response.headersSent || response.destroyed) return;
+    this.#writeHead({});
+    response.flushHeaders();
+  }
+
+  async #writeFeed(content: string | Uint8Array): Promise<void> {
+    const { response, signal } = this.#exchange;
+    if (response.destroyed) throw new ReaderGone();
+    if (!response.headersSent) this.#writeHead({});
+    if (!response.write(content)) await untilDrained(response, signal);
+  }
+
+  #beat(): void {
+    const { response } = this.#exchange;
+    this.#openFeed();
+    if (!response.destroyed && !response.writableNeedDrain) response.write('\n');
+  }
+}
+
+async function* startingWith<T>(
+  first: IteratorResult<T, unknown>,
+  rest: AsyncIterator<T, unknown>,
+): AsyncGenerator<T> {
+  for (let step = first; step.done !== true; step = await rest.next()) yield step.value;
+}

@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { configurationPage, metricsPage } from './reference-page.ts';
+
+const read = (name: string) => readFile(new URL(`../docs/${name}`, import.meta.url), 'utf8');
+
+test('docs/configuration.md and docs/metrics.md are what the tables say (npm run docs)', async () => {
+  assert.equal(await read('configuration.md'), configurationPage());
+  assert.equal(await read('metrics.md'), metricsPage());
+});
