@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { withCompileCache } from './compile-cache.js';
 import { findNode24, node24Missing } from './node24.js';
 
 const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -33,6 +34,7 @@ export async function runGateway(args, { sameSignalWithinMs = SAME_SIGNAL_WITHIN
   const gateway = spawn(node, ['--import', watch, gatewayMain(), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     detached: true,
+    env: withCompileCache(process.env),
   });
   const stopForwarding = forwardSignals(gateway, sameSignalWithinMs);
   const { code, signal } = await ended(gateway);

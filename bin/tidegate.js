@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 // The command. Under a Node ≥ 24 this process is the gateway; under an older one it starts one.
 import { pathToFileURL } from 'node:url';
+import { useCompileCache } from './compile-cache.js';
 import { findNode24 } from './node24.js';
 import { gatewayMain, runGateway } from './run-gateway.js';
 
-if (findNode24() === process.execPath) await import(pathToFileURL(gatewayMain()).href);
-else await runGateway(process.argv.slice(2));
+if (findNode24() === process.execPath) {
+  useCompileCache();
+  await import(pathToFileURL(gatewayMain()).href);
+} else await runGateway(process.argv.slice(2));

@@ -1,4 +1,4 @@
-import type { Authenticator, Credentials } from '../auth/authenticate.ts';
+import type { Authenticator, Credentials, Identity } from '../auth/authenticate.ts';
 import type { DatabaseConfig, ParsedDatabaseConfig } from '../config/database-config.ts';
 import { DEFAULT_COLLECTION, scopeOf } from '../config/scopes.ts';
 import type { Sequence } from '../document/types.ts';
@@ -87,9 +87,8 @@ export class Database implements AsyncDisposable {
   }
 
   /** From the headers of a request to who sends it. Throws `unauthorized`. */
-  async authenticate(credentials: Credentials, signal?: AbortSignal): Promise<Reader> {
-    const { reader } = await this.#parts.authenticator.authenticate(credentials, signal);
-    return reader;
+  authenticate(credentials: Credentials, signal?: AbortSignal): Promise<Identity> {
+    return this.#parts.authenticator.authenticate(credentials, signal);
   }
 
   /** From a name and a password to the user. Throws `unauthorized`. */

@@ -13,6 +13,7 @@ import { GatewayError } from '../util/errors.ts';
 import { empty } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { BodyWatch } from './body-watch.ts';
+import { applyCors } from './cors.ts';
 import { INTERNAL_STATUS, refusalOf } from './error-map.ts';
 import { Exchange } from './exchange.ts';
 import { checkParameter, noSuchPath, parameterNames } from './path-parameters.ts';
@@ -22,7 +23,7 @@ import { redirectTo } from './redirect.ts';
 import type { Port, Route } from './route.ts';
 import { routeTable } from './route-table.ts';
 import type { Shape } from './route-table.ts';
-import { answerRequest } from './serve-request.ts';
+import { answerRequest, databaseOf } from './serve-request.ts';
 import type { PortContext } from './serve-request.ts';
 import { Responder } from './responder.ts';
 import type { AnswerOptions } from './responder.ts';
@@ -174,14 +175,23 @@ export class HttpServer {
   #withoutRoute(shape: Shape): RouteHandlerMethod {
     const headers = { Allow: shape.allow };
     return (request, reply) => {
-      const work: Work = () => {
-        readParameters(request, shape.names);
+      const work: Work = (exchange) => {
+        const params = readParameters(request, shape.names);
+        this.#applyCors(exchange, params, shape);
         if (shape.redirect) return redirectTo(request.raw.url ?? '/');
         if (request.method === 'OPTIONS') return empty(OPTIONS_STATUS, headers);
         throw new GatewayError('methodNotAllowed', `the methods here are ${shape.allow}`);
       };
       this.#answer(request, reply, { work, headers });
     };
+  }
+
+  #applyCors(exchange: Exchange, params: Readonly<Record<string, string>>, shape: Shape): void {
+    const { services, port } = this.#context;
+    if (port !== 'public') return;
+    const database = databaseOf(params, services);
+    const preflight = exchange.request.method === 'OPTIONS' ? { allow: shape.allow } : {};
+    applyCors(exchange, { services, database, path: shape.shape, ...preflight });
   }
 
   #answer(request: FastifyRequest, reply: FastifyReply, { work, ...options }: Answering): void {

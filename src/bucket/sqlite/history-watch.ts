@@ -36,6 +36,7 @@ export class HistoryWatch implements Disposable {
   #watcher: FSWatcher | undefined;
   #watching: AbortController | undefined;
   #rechecking = false;
+  #rechecksLeft = 0;
   #newest = 0;
 
   constructor(source: HistorySource, options: { readonly clock: Clock; readonly log: Log }) {
@@ -96,6 +97,7 @@ export class HistoryWatch implements Disposable {
     if (walPath === undefined) return;
     try {
       this.#watcher = watch(walPath, { persistent: false }, () => {
+        this.#rechecksLeft = RECHECKS;
         if (!this.#rechecking) void this.#recheck(signal);
       });
       this.#watcher.on('error', (cause) => this.#watchFailed(cause));
@@ -125,11 +127,12 @@ export class HistoryWatch implements Disposable {
     }
   }
 
+  /** Looks again and again, until a while after the last change of the file. */
   async #recheck(signal: AbortSignal): Promise<void> {
     this.#rechecking = true;
-    const busy = this.#source.committing();
-    const times = busy ? 1 : RECHECKS;
-    for (let time = 0; time < times && !signal.aborted; time += 1) {
+    while (this.#rechecksLeft > 0 && !signal.aborted) {
+      const busy = this.#source.committing();
+      this.#rechecksLeft = busy ? 0 : this.#rechecksLeft - 1;
       await this.#clock.sleep(busy ? RECHECK_BUSY_MS : RECHECK_EVERY_MS, signal);
       if (!signal.aborted) this.#check();
     }

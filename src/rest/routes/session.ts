@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { clearedSessionCookie, cookieValue, sessionCookie } from '../../auth/cookies.ts';
-import type { CookieOptions } from '../../auth/cookies.ts';
+import type { Identity } from '../../auth/authenticate.ts';
+import { cookieValue } from '../../auth/cookies.ts';
 import { sessionAnswer } from '../../auth/session-answer.ts';
 import type { Database } from '../../database/database.ts';
 import type { Reader } from '../../principals/access.ts';
@@ -9,7 +9,9 @@ import { GatewayError, isGatewayError } from '../../util/errors.ts';
 import { empty, json } from '../answer.ts';
 import type { Answer } from '../answer.ts';
 import { jsonBody, noBody, optionalJsonBody } from '../body.ts';
+import { requireLoginOrigin } from '../cors.ts';
 import { route } from '../route.ts';
+import { clearedCookie, cookieOf } from '../session-cookie.ts';
 import { noQuery } from './no-query.ts';
 
 export const getSession = route({
@@ -20,8 +22,11 @@ export const getSession = route({
   query: noQuery,
   body: noBody,
   handle: async ({ database, headers, port }) => {
-    const reader = port === 'admin' ? undefined : await identify(database, headers);
-    return answerFor(database, reader === undefined ? undefined : nameOf(reader));
+    const identity = port === 'admin' ? undefined : await identify(database, headers);
+    if (identity === undefined) return answerFor(database, undefined);
+    const isExtended = identity.by === 'session' && identity.extended;
+    const cookie = isExtended ? { 'Set-Cookie': cookieOf(database, identity.session) } : {};
+    return answerFor(database, nameOf(identity.reader), cookie);
   },
 });
 
@@ -34,16 +39,16 @@ export const postPublicSession = route({
   body: optionalJsonBody(
     z.object({ name: z.string().optional(), password: z.string().optional() }),
   ),
-  handle: async ({ database, body, headers, signal }) => {
+  handle: async ({ database, services, body, headers, signal }) => {
+    requireLoginOrigin(headers, { services, database });
     const reader =
       body === undefined
-        ? await database.authenticate(headers)
+        ? (await database.authenticate(headers)).reader
         : await database.login(body.name ?? '', body.password ?? '', signal);
     const name = nameOf(reader);
     if (name === '') throw new GatewayError('unauthorized', 'login is required');
     const session = await database.sessions.create(name);
-    const cookie = sessionCookie(session, cookieOptions(database));
-    return answerFor(database, name, { 'Set-Cookie': cookie });
+    return answerFor(database, name, { 'Set-Cookie': cookieOf(database, session) });
   },
 });
 
@@ -54,11 +59,12 @@ export const deletePublicSession = route({
   access: 'reader',
   query: noQuery,
   body: noBody,
-  handle: async ({ database, headers }) => {
+  handle: async ({ database, services, headers }) => {
+    requireLoginOrigin(headers, { services, database });
     const id = cookieValue(headers.cookie ?? '', database.config.session_cookie_name);
     if (id === undefined) throw new GatewayError('missing', 'the request has no session');
     await database.sessions.end(id);
-    return empty(200, { 'Set-Cookie': clearedSessionCookie(cookieOptions(database)) });
+    return empty(200, { 'Set-Cookie': clearedCookie(database) });
   },
 });
 
@@ -140,7 +146,7 @@ function nameOf(reader: Reader): string {
 async function identify(
   database: Database,
   headers: IncomingHttpHeaders,
-): Promise<Reader | undefined> {
+): Promise<Identity | undefined> {
   try {
     return await database.authenticate(headers);
   } catch (cause) {
@@ -156,14 +162,4 @@ async function answerFor(
   headers: Answer['headers'] = {},
 ): Promise<Answer> {
   return json(200, await sessionAnswer(name, principals), headers);
-}
-
-function cookieOptions({ name, config }: Database): CookieOptions {
-  return {
-    name: config.session_cookie_name,
-    database: name,
-    secure: config.session_cookie_secure,
-    httpOnly: config.session_cookie_http_only,
-    sameSite: config.unsupported.same_site_cookie,
-  };
 }
