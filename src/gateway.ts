@@ -1,20 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { openBucketServer } from './bucket/open-bucket.ts';
+import { objectAt } from './config/check-table.ts';
 import { productVersion } from './config/product-version.ts';
 import type { StartupConfig } from './config/startup-config.ts';
 import { DatabaseRegistry } from './database/registry.ts';
-import type { Log } from './observability/log.ts';
 import { createMetrics } from './observability/metrics.ts';
+import type { ProcessLog } from './observability/pino-log.ts';
 import { Passwords } from './principals/passwords.ts';
 import { ADMIN_API } from './rest/admin-api.ts';
 import { DEFAULT_BODY_LIMITS } from './rest/body-watch.ts';
 import { FeedPace } from './rest/feed-pace.ts';
 import type { ConnectionLimits } from './rest/http-server.ts';
+import { GzipSessions } from './rest/gzip-session.ts';
 import { DEFAULT_CONNECTION_LIMITS, HttpServer } from './rest/http-server.ts';
 import { METRICS_API } from './rest/metrics-api.ts';
 import { PUBLIC_API } from './rest/public-api.ts';
 import type { RestServices } from './rest/rest-services.ts';
-import { RowLines } from './rest/row-lines.ts';
+import { asArray, asLines, SharedRows } from './rest/shared-rows.ts';
 import { Ticker } from './rest/ticker.ts';
 import { startSandbox } from './sandbox/start-sandbox.ts';
 import type { Clock } from './util/clock.ts';
@@ -35,10 +37,10 @@ export interface Gateway extends AsyncDisposable {
  */
 export async function startGateway(
   config: StartupConfig,
-  { log, clock }: { readonly log: Log; readonly clock: Clock },
+  { log, clock }: { readonly log: ProcessLog; readonly clock: Clock },
 ): Promise<Gateway> {
   await using opening = new AsyncDisposableStack();
-  const metrics = createMetrics({ clock });
+  const metrics = createMetrics({ clock, lines: log.settings.lines });
   const server = opening.use(await openBucketServer(config.bootstrap.server, { log, clock }));
   const sandbox = opening.use(await startSandbox({ log, clock }));
   const passwords = new Passwords({ cost: config.auth.bcrypt_cost });
@@ -48,7 +50,13 @@ export async function startGateway(
   const { sample } = config;
   if (sample !== undefined && registry.get(sample.name) === undefined)
     await registry.create(sample.name, sample.config);
-  const services = restServices(config, { registry, log, metrics, clock });
+  const services = restServices(config, {
+    registry,
+    log,
+    logSettings: log.settings,
+    metrics,
+    clock,
+  });
   const servers = await listen(config, services, opening);
   const open = opening.move();
   return {
@@ -63,22 +71,28 @@ export async function startGateway(
 }
 
 function restServices(
-  { api, replicator, limits }: StartupConfig,
-  parts: Pick<RestServices, 'registry' | 'log' | 'metrics' | 'clock'>,
+  startup: StartupConfig,
+  parts: Pick<RestServices, 'registry' | 'log' | 'logSettings' | 'metrics' | 'clock'>,
 ): RestServices {
+  const { api, replicator, limits } = startup;
   return {
     ...parts,
+    startup,
     ticker: new Ticker(parts.clock),
     pace: new FeedPace(parts.clock),
-    lines: new RowLines(),
+    lines: new SharedRows(asLines),
+    messages: new SharedRows(asArray),
+    zips: new GzipSessions(),
     settings: {
       pretty: api.pretty,
       compressResponses: api.compress_responses,
       hideProductVersion: api.hide_product_version,
-      bodyLimits: DEFAULT_BODY_LIMITS,
+      cors: objectAt(startup.given, 'api')['cors'] === undefined ? undefined : api.cors,
+      bodyLimits: { ...DEFAULT_BODY_LIMITS, heldMsMax: api.server_read_timeout.ms },
       requestBytesMax: limits.request_bytes_max,
       heartbeatMsMax: replicator.max_heartbeat.ms,
     },
+    apis: { public: PUBLIC_API, admin: ADMIN_API, metrics: METRICS_API },
     version: productVersion(),
     nodeUid: randomUUID(),
   };
@@ -98,7 +112,6 @@ async function listen(
   const limits: ConnectionLimits = {
     ...DEFAULT_CONNECTION_LIMITS,
     headersMs: api.read_header_timeout.ms,
-    requestMs: api.server_read_timeout.ms,
     idleMs: api.idle_timeout.ms,
     connectionsMax: api.max_connections,
   };

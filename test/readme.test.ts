@@ -13,7 +13,7 @@ import { temporaryFolder } from './helpers/temporary-folder.ts';
 // tells what the block before it prints.
 
 const ROOT = path.join(import.meta.dirname, '..');
-const PAGES = ['README.md'];
+const PAGES = ['README.md', 'docs/concepts.md', 'docs/sync-function.md'];
 const BLOCK_MS_MAX = 60_000;
 
 interface Block {
@@ -66,14 +66,18 @@ async function runScript(
   ] as const;
   const here = ports.reduce((text, [told, real]) => text.replaceAll(told, real), script);
   const curl = `curl() { command curl -sS ${mayFail ? '' : '-f '}-w '\\n' "$@"; }`;
-  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', `${curl}\n${here}`], {
-    cwd: ROOT,
-    timeout: BLOCK_MS_MAX,
-  });
+  const { stdout } = await promisify(execFile)(
+    'bash',
+    ['-euo', 'pipefail', '-c', `${curl}\n${here}`],
+    {
+      cwd: ROOT,
+      timeout: BLOCK_MS_MAX,
+    },
+  );
   return ports.reduce((text, [told, real]) => text.replaceAll(real, told), stdout);
 }
 
-/** Without empty lines and white space at the ends: the test's `curl` ends each answer with a line. */
+/** Without empty lines and white space at the ends: here `curl` ends each answer with a line. */
 function tidied(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());
   return lines.filter((line) => line !== '').join('\n');

@@ -103,8 +103,9 @@ export interface Bucket extends AsyncDisposable {
   /**
    * Stores the bytes and tells their digest and length. Nothing refers to them until a document
    * change names the digest; unreferenced ones are collected after a grace time. The stream is
-   * consumed at the store's pace; past `lengthMax` bytes it fails with `tooLarge`, on `signal` it
-   * stops; then nothing is kept. Equal bytes are stored once.
+   * consumed at the store's pace, each piece before the next is asked for; past `lengthMax` bytes
+   * it fails with `tooLarge`, on `signal` it stops; then nothing is kept. Equal bytes are stored
+   * once.
    */
   putAttachment(
     bytes: AsyncIterable<Uint8Array>,
@@ -112,8 +113,14 @@ export interface Bucket extends AsyncDisposable {
   ): Promise<StoredAttachment>;
 
   /**
-   * The bytes from `start` (inclusive) to `end` (exclusive), a chunk at a time; undefined where
-   * there is no such digest.
+   * Begins the grace time of stored attachments anew: for what was stored a while before a document
+   * names it. False where one of them is not there (any more).
+   */
+  keepAttachments(digests: readonly Digest[]): Promise<boolean>;
+
+  /**
+   * The bytes from `start` (inclusive) to `end` (exclusive), a chunk at a time, each the caller's
+   * own; undefined where there is no such digest.
    */
   getAttachment(
     digest: Digest,
@@ -127,8 +134,8 @@ export interface Bucket extends AsyncDisposable {
   expiredDocuments(collection: CollectionId, now: number, limit: number): Promise<readonly DocId[]>;
 
   /**
-   * Removes revision bodies and records that are past their expiry, and attachments that nothing
-   * refers to since before `now - graceSecs`. Bounded work; `true` where more is left. `now` in
+   * Removes revision bodies, records and references to attachments that are past their expiry, and
+   * attachments that nothing refers to since before `now - graceSecs`. Bounded work; `true` where more is left. `now` in
    * Unix seconds.
    */
   removeExpired(now: number, graceSecs: number): Promise<boolean>;
@@ -243,10 +250,19 @@ export interface DocumentChange extends Judgement {
   readonly keepBodies?: readonly KeepBody[];
   readonly dropBodies?: readonly RevId[];
   /**
-   * All digests that the document now refers to, in any kept revision. Absent: they stay as they
-   * are.
+   * All attachments that the document now refers to, in any kept revision. Absent: they stay as
+   * they are.
    */
-  readonly attachments?: readonly Digest[];
+  readonly attachments?: readonly AttachmentReference[];
+}
+
+export interface AttachmentReference {
+  readonly digest: Digest;
+  /**
+   * Unix seconds after which the document refers to it no more: when the last kept body that has it
+   * expires. 0: as long as no change says otherwise.
+   */
+  readonly until: number;
 }
 
 export interface ChannelChange {
@@ -263,7 +279,7 @@ export interface ChannelEntry {
   readonly channel: string;
   /**
    * The sequence of the entry that the document has in this channel now, which is replaced; 0 for
-   * none.
+   * none. A hint: a store that knows the entries of a document may do without.
    */
   readonly replaces: Sequence;
 }
@@ -286,7 +302,10 @@ export interface KeepBody {
   readonly expiry: number;
 }
 
-/** Removes a document with everything kept of it, as if it had never been; takes no sequence. */
+/**
+ * Removes a document with everything kept of it, as if it had never been; takes no sequence of its
+ * own. Grants that it made end, and their end takes the next sequence, so that all learn of it.
+ */
 export interface PurgeChange {
   readonly kind: 'purge';
   readonly collection: CollectionId;
@@ -380,7 +399,10 @@ export interface ChannelRequest {
 
 export interface ChannelPage {
   readonly stale: boolean;
-  /** By sequence; one for each channel that holds the document at that sequence, side by side. */
+  /**
+   * By sequence; one for each channel that holds the document at that sequence, side by side in the
+   * order of the request.
+   */
   readonly rows: readonly ChannelRow[];
   /** Everything up to here was looked at: the next page goes on after it. */
   readonly scannedTo: Sequence;
@@ -396,7 +418,10 @@ export interface ChannelRow {
   readonly flags: number;
   /** Absent where `all` was asked for. */
   readonly channel?: string;
-  /** JSON text; null for removals, tombstones, and where bodies were not asked for. */
+  /**
+   * JSON text; null for removals, tombstones, where bodies were not asked for, where the document
+   * has moved on since, and where a stranger wrote it and that is not imported yet.
+   */
   readonly body: string | null;
   /**
    * The metadata text, where bodies or branches were asked for and the row is the document's

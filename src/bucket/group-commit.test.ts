@@ -48,7 +48,10 @@ test('commits of one turn are one group, and the next forms while it is written'
   await disk.begun(2);
   disk.finish();
   assert.deepEqual(disk.groups, ['a+b c', 'd e']);
-  assert.deepEqual((await Promise.all(all)).map((results) => results.length), [2, 1, 1, 1]);
+  assert.deepEqual(
+    (await Promise.all(all)).map((results) => results.length),
+    [2, 1, 1, 1],
+  );
 });
 
 test('a group has bounds, in changes and in bytes', async () => {
@@ -95,10 +98,22 @@ test('a call of a group fails alone, a group that fails fails for all, and it go
     if (writes === 2) throw new Error('the store failed');
     return calls.map((changes) => (ids(changes) === 'bad' ? new Error('alone') : [result]));
   });
-  const one = await Promise.allSettled([commits.commit([record('bad')]), commits.commit([record('a')])]);
-  assert.deepEqual(one.map(({ status }) => status), ['rejected', 'fulfilled']);
-  const two = await Promise.allSettled([commits.commit([record('a')]), commits.commit([record('b')])]);
-  assert.deepEqual(two.map(({ status }) => status), ['rejected', 'rejected']);
+  const one = await Promise.allSettled([
+    commits.commit([record('bad')]),
+    commits.commit([record('a')]),
+  ]);
+  assert.deepEqual(
+    one.map(({ status }) => status),
+    ['rejected', 'fulfilled'],
+  );
+  const two = await Promise.allSettled([
+    commits.commit([record('a')]),
+    commits.commit([record('b')]),
+  ]);
+  assert.deepEqual(
+    two.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
   assert.deepEqual(await commits.commit([record('a')]), [result]);
 });
 

@@ -3,7 +3,7 @@ import { must } from '../util/assert.ts';
 import { BATCH_MAX, type Change, type CommitResult } from './bucket.ts';
 
 /** Bounds of the groups, and of what waits for one. */
-export interface GroupLimits {
+interface GroupLimits {
   /** A group takes no further call once it has so many changes … */
   readonly groupChangesMax: number;
   /** … or about so many bytes of text. */
@@ -81,7 +81,7 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    // The end of this turn of the event loop: what the other requests of this turn bring comes along.
+    // Until the end of this turn of the event loop: what its other requests bring comes along.
     await new Promise<void>((resolve) => {
       setImmediate(resolve);
     });

@@ -31,6 +31,15 @@ export interface Interest {
   readonly access?: AccessPrecondition | undefined;
 }
 
+export interface CacheFigures {
+  /** Of the history, that were followed; `documents`: those of documents. */
+  readonly changes: number;
+  readonly documents: number;
+  /** Of channels that are kept in memory; `listenedTo`: those that a feed waits for. */
+  readonly names: number;
+  readonly listenedTo: number;
+}
+
 const TAIL_BYTES_MAX = 8 * 1024 * 1024;
 const NAMES_MAX = 50_000;
 const BACKOFF_FIRST_MS = 25;
@@ -56,6 +65,8 @@ export class ChangeCache implements AsyncDisposable {
   /** Who waits until a sequence is reached. */
   readonly #waiting = new Set<Listener>();
   #caughtUpTo: Sequence;
+  #changes = 0;
+  #documents = 0;
   #lostSince: number | undefined;
   #following: Promise<void> = Promise.resolve();
 
@@ -83,6 +94,17 @@ export class ChangeCache implements AsyncDisposable {
   /** Everything up to here is known. */
   get caughtUpTo(): Sequence {
     return this.#caughtUpTo;
+  }
+
+  /** For figures, since the start. `names`: of channels that are kept. */
+  get figures(): CacheFigures {
+    let names = 0;
+    let listenedTo = 0;
+    for (const marks of this.#collections.values()) {
+      names += marks.size;
+      listenedTo += marks.listenedTo;
+    }
+    return { changes: this.#changes, documents: this.#documents, names, listenedTo };
   }
 
   /**
@@ -222,7 +244,12 @@ export class ChangeCache implements AsyncDisposable {
       missed.length === 0
         ? page.mutations
         : [...missed, ...page.mutations].toSorted((a, b) => a.seq - b.seq);
-    for (const mutation of all) if (mutation.kind === 'document') this.#tail.add(mutation);
+    this.#changes += all.length;
+    for (const mutation of all) {
+      if (mutation.kind !== 'document') continue;
+      this.#documents += 1;
+      this.#tail.add(mutation);
+    }
     this.#tail.reach(page.upTo);
     for (const mutation of all) this.#raise(mutation);
   }

@@ -30,6 +30,18 @@ export class ChangeMarks {
     this.#allFrom = options.knownFrom;
   }
 
+  /** How many names are kept. */
+  get size(): number {
+    return this.#marks.size;
+  }
+
+  /** How many of them somebody listens to. Looks at all: for who asks now and then. */
+  get listenedTo(): number {
+    let count = 0;
+    for (const { listeners } of this.#marks.values()) if (listeners !== undefined) count += 1;
+    return count;
+  }
+
   /** `name` changed at `seq`: wakes who listens to it. */
   raise(name: string, seq: Sequence): void {
     let mark = this.#marks.get(name);

@@ -1,6 +1,8 @@
 import type { Bucket, ChannelPage, ChannelRequest, CollectionId } from '../bucket/bucket.ts';
 import { parseDocId } from '../document/doc-id.ts';
 import { ZERO, type DocId, type Sequence } from '../document/types.ts';
+import { changesRead } from '../observability/events.ts';
+import type { Observer } from '../observability/events.ts';
 import type { EndedPeriod, Reader } from '../principals/access.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { ChangeCache, Interest } from './change-cache.ts';
@@ -16,6 +18,7 @@ export interface FeedSource {
   readonly cache: ChangeCache;
   readonly database: string;
   readonly collection: CollectionId;
+  readonly observer: Observer;
   /**
    * Whose feed it is, with its access as of now. Throws `unauthorized` where it may no longer read.
    */
@@ -121,7 +124,7 @@ export class ChangesFeed implements Disposable {
    * Resolves when there may be more than was told, or `signal` aborts. After a page that was caught
    * up.
    */
-  async wait(signal: AbortSignal): Promise<void> {
+  wait(signal: AbortSignal): Promise<void> {
     const interest = this.#interest();
     this.#listener ??= new Listener();
     if (interest !== this.#subscribed) {
@@ -130,11 +133,8 @@ export class ChangesFeed implements Disposable {
       this.#subscribed = interest;
     }
     this.#pages = 0;
-    if (this.#source.cache.mayHaveChanged(interest, this.#at.seq)) {
-      await turn();
-      return;
-    }
-    await this.#listener.above(this.#at.seq, signal);
+    if (this.#source.cache.mayHaveChanged(interest, this.#at.seq)) return turn();
+    return this.#listener.above(this.#at.seq, signal);
   }
 
   /**
@@ -203,8 +203,13 @@ export class ChangesFeed implements Disposable {
       const documents = new DocumentsSource(bucket, collection, this.#docIds);
       return (request) => documents.read(request);
     }
+    const { observer } = this.#source;
     if (!this.#follows) return (request) => bucket.readChannels(request);
-    return async (request) => cache.read(request) ?? (await bucket.readChannels(request));
+    return async (request) => {
+      const page = cache.read(request);
+      changesRead(observer, page === undefined ? 'bucket' : 'memory');
+      return page ?? (await bucket.readChannels(request));
+    };
   }
 
   async #holds({ access }: FeedView): Promise<boolean> {

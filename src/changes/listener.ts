@@ -10,31 +10,36 @@ export class Listener {
   #raisedTo: Sequence = ZERO;
   #above: Sequence = ZERO;
   #wake: (() => void) | undefined;
+  #signal: AbortSignal | undefined;
 
   /** Something that concerns this listener happened at `seq`. */
   raise(seq: Sequence): void {
     if (seq > this.#raisedTo) this.#raisedTo = seq;
-    if (seq > this.#above) this.#wake?.();
+    if (seq > this.#above) this.handleEvent();
   }
 
   /**
    * Resolves when something happened after `seq`, at once where it has; and when `signal` aborts.
+   * NOTE: no async function, whose frame would be a good part of what a waiting feed costs.
    */
-  async above(seq: Sequence, signal: AbortSignal): Promise<void> {
-    if (this.#raisedTo > seq || signal.aborted) return;
+  above(seq: Sequence, signal: AbortSignal): Promise<void> {
+    if (this.#raisedTo > seq || signal.aborted) return Promise.resolve();
     this.#above = seq;
-    await new Promise<void>((resolve) => {
+    this.#signal = signal;
+    return new Promise<void>((resolve) => {
       this.#wake = resolve;
       signal.addEventListener('abort', this, { once: true });
     });
-    this.#wake = undefined;
-    signal.removeEventListener('abort', this);
   }
 
   /**
-   * The abort of the signal of a wait: the listener itself is the handler, which costs no closure.
+   * The end of a wait; also the abort of its signal: the listener itself is the handler, which costs
+   * no closure.
    */
   handleEvent(): void {
+    this.#signal?.removeEventListener('abort', this);
+    this.#signal = undefined;
     this.#wake?.();
+    this.#wake = undefined;
   }
 }

@@ -21,6 +21,7 @@ import {
   type Sequence,
 } from '../document/types.ts';
 import { silentLog } from '../observability/log.ts';
+import { createMetrics } from '../observability/metrics.ts';
 import type { Reader } from '../principals/access.ts';
 import { effectiveAccess } from '../principals/effective-access.ts';
 import { roleKey, userKey } from '../principals/principal-name.ts';
@@ -73,9 +74,11 @@ export async function openTestFeeds(
   const bucket = options.bucket ?? (await server.open('bucket', { create: true }));
   const collection = await bucket.openCollection('_default._default');
   const cache = await ChangeCache.start({ log, clock, ...options, bucket });
+  const database = 'db';
+  const observer = { database, log, metrics: createMetrics({ clock }) };
   const feed: TestFeeds['feed'] = (name, given = {}) =>
     new ChangesFeed(
-      { bucket, cache, collection, database: 'db', reader: () => readerOf(bucket, name) },
+      { bucket, cache, collection, database, observer, reader: () => readerOf(bucket, name) },
       { ...DEFAULTS, ...given },
     );
   return {

@@ -3,6 +3,7 @@ import { isJsonObject, objectAt } from './check-table.ts';
 import type { DatabaseConfig, ParsedDatabaseConfig } from './database-config.ts';
 import { DATABASE_OPTIONS } from './database-options.ts';
 import type { Option, OptionEntry, OptionTable } from './option.ts';
+import type { RuntimeChange } from './runtime-change.ts';
 import type { StartupConfig } from './startup-config.ts';
 import { STARTUP_OPTIONS } from './startup-options.ts';
 
@@ -51,11 +52,19 @@ export function databaseConfigAnswer(
   return redact(DATABASE_OPTIONS, answer);
 }
 
+export interface StartupAnswerOptions {
+  /** With every default, and what changed since the start. */
+  readonly includeRuntime?: boolean;
+  /** For `includeRuntime`: what the log writes now. */
+  readonly console?: Required<RuntimeChange>;
+}
+
 /** The start-up configuration for `GET /_config`; `databases` are the caller's to add. */
 export function startupConfigAnswer(
   config: StartupConfig,
-  { includeRuntime = false }: { readonly includeRuntime?: boolean } = {},
+  options: StartupAnswerOptions = {},
 ): JsonObject {
+  const { includeRuntime = false } = options;
   const complete = withDefaults(STARTUP_OPTIONS, config.given);
   const shown = includeRuntime ? complete : config.given;
   const groups = ['bootstrap', 'api', 'auth', 'logging', 'replicator', 'unsupported'];
@@ -76,6 +85,12 @@ export function startupConfigAnswer(
     admin_interface: api['admin_interface'],
     metrics_interface: api['metrics_interface'],
   };
+  if (includeRuntime && options.console !== undefined) {
+    const { logLevel, logKeys } = options.console;
+    const logging = objectAt(complete, 'logging');
+    const now = { ...objectAt(logging, 'console'), log_level: logLevel, log_keys: logKeys };
+    answer['logging'] = { ...logging, console: now };
+  }
   return redact(STARTUP_OPTIONS, answer);
 }
 

@@ -79,11 +79,11 @@ const documents = {
     document_bytes_max: option({
       type: integer(1024, 100 * MIB),
       default: 20 * MIB,
-      about: 'The largest document, as JSON text without attachments, in bytes.',
+      about: 'The largest document, as JSON text as it is sent (with inline attachments), in bytes.',
       live: true,
     }),
     attachment_bytes_max: option({
-      type: integer(1024, 1024 * MIB),
+      type: integer(1024, 2048 * MIB),
       default: 20 * MIB,
       about: 'The largest attachment, in bytes.',
       live: true,
@@ -268,6 +268,14 @@ export const DATABASE_OPTIONS = {
     about: 'The bucket. Default: the name of the database.',
   }),
   offline: option({ type: flag, default: false, about: 'Start offline.', live: true }),
+  offline_drain_secs: option({
+    type: integer(0, 3600),
+    default: 30,
+    about:
+      'How long requests may take to be answered after the database went offline or got another ' +
+      'configuration, in seconds; then they are cut off.',
+    live: true,
+  }),
   scopes: SCOPES,
   ...documents,
   ...functions,

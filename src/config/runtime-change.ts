@@ -13,7 +13,7 @@ export interface RuntimeChange {
 
 const { log_level, log_keys } = STARTUP_OPTIONS.logging.options.console.options;
 
-const RUNTIME_OPTIONS = {
+export const RUNTIME_OPTIONS = {
   logging: group('Logs.', { console: group('The log of the process.', { log_level, log_keys }) }),
   max_concurrent_replications: option({
     type: integer(0),

@@ -31,7 +31,7 @@ test('without a file there are defaults on loopback, and a sample database', () 
 test('a file is read, and then there is no sample', () => {
   const config = parseStartup(`{
     // a comment
-    "bootstrap": {"server": "sqlite:/var/lib/tidegate", "group_id": "east"},
+    "bootstrap": {"server": "sqlite:/var/lib/tidegate", "group_id": "default"},
     "api": {"public_interface": ":4984", "idle_timeout": "2m", "pretty": true},
     "auth": {"bcrypt_cost": 12},
   }`);

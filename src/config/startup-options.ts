@@ -24,7 +24,7 @@ export const STARTUP_OPTIONS = {
         '(gone at the end). Default: `sqlite:` and the folder of `--data-dir`, which is `data`.',
       secret: 'url',
     }),
-    group_id: option({
+    group_id: laterOption({
       type: text(1, 250),
       default: 'default',
       about: 'Nodes of one group share the configuration of their databases.',
@@ -112,7 +112,9 @@ export const STARTUP_OPTIONS = {
     server_read_timeout: option({
       type: duration,
       default: '5m',
-      about: 'The longest that a whole request may take to arrive; 0 for no limit.',
+      about:
+        'The longest that the body of a request may take to arrive; 0 for no limit. ' +
+        'Attachments, which are not held in memory, must only keep up a rate of 1 KB/s.',
     }),
     server_write_timeout: laterOption({
       type: duration,
@@ -127,7 +129,7 @@ export const STARTUP_OPTIONS = {
     max_connections: option({
       type: integer(0, 1_000_000),
       default: 0,
-      about: 'The most connections of the public interface; 0 for no limit.',
+      about: 'The most connections of each interface; 0 for no limit.',
     }),
     pretty: option({ type: flag, default: false, about: 'Indent JSON in answers.' }),
     compress_responses: option({

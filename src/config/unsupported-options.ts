@@ -14,12 +14,12 @@ export const UNSUPPORTED_OPTIONS = group(
       about: '`SameSite` of the session cookie; `Default` leaves it to the browser.',
       live: true,
     }),
-    warning_thresholds: group('Figures from where on a warning is logged.', {
-      xattr_size_bytes: threshold(943_718),
-      channels_per_doc: threshold(50),
-      access_and_role_grants_per_doc: threshold(50),
-      channels_per_user: threshold(50_000),
-      channel_name_size: threshold(250),
+    warning_thresholds: group('Figures above which a warning is logged and counted; 0: never.', {
+      xattr_size_bytes: unneededThreshold(943_718),
+      channels_per_doc: threshold(50, 'Channels of a document.'),
+      access_and_role_grants_per_doc: threshold(50, 'What the sync function grants for it.'),
+      channels_per_user: unneededThreshold(50_000),
+      channel_name_size: threshold(250, 'Characters of the name of a channel.'),
     }),
     guest_read_only: laterOption({ type: flag, default: false, about: 'The guest may not write.' }),
     force_api_forbidden_errors: laterOption({
@@ -66,6 +66,10 @@ export const UNSUPPORTED_OPTIONS = group(
   },
 );
 
-function threshold(value: number) {
-  return unneededOption({ type: integer(0), default: value, about: 'No warning is logged yet.' });
+function threshold(value: number, about: string) {
+  return option({ type: integer(0), default: value, about, live: true });
+}
+
+function unneededThreshold(value: number) {
+  return unneededOption({ type: integer(0), default: value, about: 'Does not matter here.' });
 }

@@ -5,6 +5,7 @@ import { renderDocument } from '../document/render-document.ts';
 import type { DocId, RevId, Sequence } from '../document/types.ts';
 import type { Reader } from '../principals/access.ts';
 import { mayRead } from '../principals/access.ts';
+import { nextTurn } from '../util/next-turn.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { CurrentDocument } from './current-document.ts';
 import { currentDocument } from './current-document.ts';
@@ -61,6 +62,7 @@ export async function* allDocs(
       left--;
     }
     yield rows;
+    await nextTurn();
   }
 }
 

@@ -1,12 +1,13 @@
 import type { Bucket } from '../bucket/bucket.ts';
 import { claimedCollections } from '../config/scopes.ts';
 import { GatewayError } from '../util/errors.ts';
-import type { DatabaseRecord } from './database-record.ts';
+import type { DatabaseRecord, StoredDatabase } from './database-record.ts';
 import {
   addDatabaseRecord,
   DATABASES_PER_BUCKET_MAX,
   listDatabaseRecords,
   removeDatabaseRecord,
+  replaceDatabaseRecord,
 } from './database-record.ts';
 
 /**
@@ -29,6 +30,28 @@ export async function claimDatabase(bucket: Bucket, record: DatabaseRecord): Pro
     await removeDatabaseRecord(bucket, record.name);
     throw cause;
   }
+}
+
+/**
+ * Stores the changed configuration of a database; undefined where another process has changed it.
+ * Throws `conflict` as `checkClaims`; then it is as before.
+ */
+export async function claimChange(
+  bucket: Bucket,
+  record: DatabaseRecord,
+  before: StoredDatabase,
+): Promise<StoredDatabase | undefined> {
+  checkClaims(record, await listDatabaseRecords(bucket));
+  const stored = await replaceDatabaseRecord(bucket, record, before.cas);
+  if (stored === undefined) return undefined;
+  try {
+    // NOTE: as in `claimDatabase`.
+    checkClaims(record, await listDatabaseRecords(bucket));
+  } catch (cause) {
+    await replaceDatabaseRecord(bucket, before.record, stored.cas);
+    throw cause;
+  }
+  return stored;
 }
 
 /**

@@ -9,10 +9,11 @@ import type { ScannedObject } from '../document/json-scanner.ts';
 import { parseDocument } from '../document/parsed-document.ts';
 import type { RevsDiff } from '../document/revs-diff.ts';
 import { revsDiff } from '../document/revs-diff.ts';
-import type { AttachmentStub, DocId, RevId } from '../document/types.ts';
+import type { AttachmentStub, Digest, DocId, RevId } from '../document/types.ts';
 import { documentsRead } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
 import { GatewayError } from '../util/errors.ts';
+import { nextTurn } from '../util/next-turn.ts';
 import type { AllDocsOptions, AllDocsRow } from './all-docs.ts';
 import { allDocs } from './all-docs.ts';
 import type { BulkOutcome } from './bulk-update.ts';
@@ -35,6 +36,13 @@ export interface WriteOptions {
   /** Bytes of attachments that came with the request and are in the bucket, by name. */
   readonly stored?: ReadonlyMap<string, StoredAttachment>;
   readonly signal: AbortSignal;
+}
+
+export interface BulkOptions<T> {
+  /** False: the documents bring their revisions along. */
+  readonly newEdits: boolean;
+  readonly signal: AbortSignal;
+  readonly tell: (outcome: BulkOutcome) => T;
 }
 
 export interface ReadAttachment {
@@ -115,21 +123,24 @@ export class Collection {
     return updateDocument(this.#context, { key, writer, signal, draft: () => deletionDraft(rev) });
   }
 
-  /** Writes many; outcomes in the order given. See `updateMany`. */
-  async bulkUpdate(
+  /**
+   * Writes many; what `tell` makes of the outcomes, in the order given: errors are many times what
+   * is told of them. See `updateMany`.
+   */
+  async bulkUpdate<T>(
     writer: Reader,
     docs: readonly ScannedObject[],
-    { newEdits, signal }: { readonly newEdits: boolean; readonly signal: AbortSignal },
-  ): Promise<readonly BulkOutcome[]> {
+    { newEdits, signal, tell }: BulkOptions<T>,
+  ): Promise<readonly T[]> {
     return updateMany(docs, {
       idOf: (doc) => idIn(doc) ?? randomUUID(),
       write: async (doc, id) => {
         try {
           this.#checkSize(doc.text.slice(doc.start, doc.end));
           const written = await this.#write(writer, id, { document: doc, newEdits, signal });
-          return { ok: true, id, rev: written.rev };
+          return tell({ ok: true, id, rev: written.rev });
         } catch (cause) {
-          return { ok: false, id, cause };
+          return tell({ ok: false, id, cause });
         }
       },
       signal,
@@ -143,7 +154,9 @@ export class Collection {
     asked: ReadonlyMap<string, readonly RevId[]>,
   ): Promise<ReadonlyMap<string, RevsDiff>> {
     const diffs = new Map<string, RevsDiff>();
+    let count = 0;
     for (const [id, revs] of asked) {
+      if (++count % STEPS_A_TURN === 0) await nextTurn();
       const current = await loadDocument(this.#context, id as DocId);
       const diff = revsDiff(current?.metadata.tree, revs);
       if (diff.missing.length > 0) diffs.set(id, diff);
@@ -215,6 +228,15 @@ export class Collection {
   }
 
   /**
+   * Vouches for bytes that were stored a while ago, as long as a revision may still take to name
+   * them. Throws `tooSlow` where they were given up meanwhile.
+   */
+  async keepAttachments(digests: readonly Digest[]): Promise<void> {
+    if (await this.#context.bucket.keepAttachments(digests)) return;
+    throw new GatewayError('tooSlow', 'the attachments took so long that the first were given up');
+  }
+
+  /**
    * Makes a revision without the attachment. Throws `missing` where there is none of that name, and
    * as `updateDocument`.
    */
@@ -241,12 +263,13 @@ export class Collection {
    * page.
    */
   changes(reader: Reader, options: ChangesFeedOptions): ChangesFeed {
-    const { bucket, id, database } = this.#context;
+    const { bucket, id, database, observer } = this.#context;
     return new ChangesFeed(
       {
         bucket,
         collection: id,
         database,
+        observer,
         cache: this.#cache,
         reader: () =>
           reader.kind === 'admin' ? Promise.resolve(reader) : this.#context.refresh(reader.access),
@@ -291,6 +314,9 @@ export class Collection {
       throw new GatewayError('tooLarge', `a document may have ${most} bytes`);
   }
 }
+
+/** Documents that one request looks at before others have their turn. */
+const STEPS_A_TURN = 100;
 
 function idIn(doc: ScannedObject): string | undefined {
   const member = doc.members.findLast(({ key }) => key === '_id');

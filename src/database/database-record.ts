@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Bucket, RecordKey, StoredRecord } from '../bucket/bucket.ts';
+import type { Cas } from '../document/types.ts';
 import { GatewayError } from '../util/errors.ts';
 
 /** The configuration of a database as it is kept in its bucket. */
@@ -10,6 +12,12 @@ export interface DatabaseRecord {
   /** ISO times. */
   readonly createdAt: string;
   readonly updatedAt: string;
+}
+
+/** As it was read or written, with the version that the next change must state. */
+export interface StoredDatabase {
+  readonly record: DatabaseRecord;
+  readonly cas: Cas;
 }
 
 const schema = z.object({
@@ -26,6 +34,33 @@ export const DATABASES_PER_BUCKET_MAX = 1000;
 export async function listDatabaseRecords(bucket: Bucket): Promise<readonly DatabaseRecord[]> {
   const stored = await bucket.listRecords({ ...KIND, limit: DATABASES_PER_BUCKET_MAX });
   return stored.map(parse);
+}
+
+/** Undefined where there is none of that name. Throws `corrupt` where the record is none. */
+export async function readDatabaseRecord(
+  bucket: Bucket,
+  name: string,
+): Promise<StoredDatabase | undefined> {
+  const stored = await bucket.getRecord(keyOf(name));
+  return stored && { record: parse(stored), cas: stored.cas };
+}
+
+/** Stores a changed one; undefined where another process changed it since it had that CAS. */
+export async function replaceDatabaseRecord(
+  bucket: Bucket,
+  record: DatabaseRecord,
+  ifCas: Cas,
+): Promise<StoredDatabase | undefined> {
+  const value = JSON.stringify(record);
+  const [result] = await bucket.commit([
+    { kind: 'record', record: keyOf(record.name), ifCas, value, expiry: 0 },
+  ]);
+  return result?.ok === true ? { record, cas: result.cas } : undefined;
+}
+
+/** Another one for every change of a stored configuration: its ETag. */
+export function configVersion(record: DatabaseRecord): string {
+  return createHash('sha256').update(JSON.stringify(record)).digest('hex').slice(0, 32);
 }
 
 /** Stores a new one; false where a database of that name is there already. */

@@ -1,53 +1,64 @@
 import type { Authenticator, Credentials, Identity } from '../auth/authenticate.ts';
 import type { DatabaseConfig, ParsedDatabaseConfig } from '../config/database-config.ts';
-import { DEFAULT_COLLECTION, scopeOf } from '../config/scopes.ts';
+import type { CollectionConfig } from '../config/scopes.ts';
+import { collectionsOf, DEFAULT_COLLECTION, scopeOf } from '../config/scopes.ts';
 import type { Sequence } from '../document/types.ts';
 import type { Observer } from '../observability/events.ts';
-import { databaseStateChanged } from '../observability/events.ts';
+import { newestSequenceRead, requestsCutOff } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
 import type { Principals } from '../principals/principals.ts';
 import type { Sessions } from '../principals/sessions.ts';
 import type { Clock } from '../util/clock.ts';
-import { GatewayError } from '../util/errors.ts';
+import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { Collection } from './collection.ts';
 import type { DatabaseRecord } from './database-record.ts';
-import type { DatabaseState } from './database-state.ts';
+import type { DatabaseState, DatabaseStates } from './database-states.ts';
 import type { OpenBucket } from './open-buckets.ts';
 
 /** What a database is made of; it owns all but the bucket, which its registry shares out. */
 export interface DatabaseParts {
   readonly record: DatabaseRecord;
   readonly parsed: ParsedDatabaseConfig;
+  /** The database's, of which this is one opening. */
+  readonly states: DatabaseStates;
   readonly openBucket: OpenBucket;
   readonly principals: Principals;
   readonly sessions: Sessions;
   readonly authenticator: Authenticator;
-  /** By `scope.collection`. */
+  /** By `scope.collection`; none where it was opened to be offline. */
   readonly collections: ReadonlyMap<string, Collection>;
   readonly observer: Observer;
   readonly clock: Clock;
+  /** When this process began to serve the database, ms since 1970. */
+  readonly startedMs: number;
   /** Ends what serves it: expiry, sync functions. */
   readonly close: () => Promise<void>;
 }
 
-/** What a gateway serves from (part of) a bucket. */
+/** A request that is being answered. */
+export interface OpenRequest {
+  /** It took too long. */
+  cutOff(): void;
+}
+
+/**
+ * What a gateway serves from (part of) a bucket, as it is configured: one opening of it. Another
+ * configuration is another opening; requests end on the one on which they began.
+ */
 export class Database implements AsyncDisposable {
   readonly principals: Principals;
   readonly sessions: Sessions;
   readonly #parts: DatabaseParts;
-  readonly #startedMs: number;
   readonly #closing = new AbortController();
-  #state: DatabaseState;
-  #stateSinceMs: number;
+  readonly #requests = new Set<OpenRequest>();
+  #idle: (() => void) | undefined;
+  #lastSequence: Sequence | undefined;
 
-  constructor(parts: DatabaseParts) {
+  constructor(parts: DatabaseParts, lastSequence?: Sequence) {
     this.#parts = parts;
+    this.#lastSequence = lastSequence;
     this.principals = parts.principals;
     this.sessions = parts.sessions;
-    this.#startedMs = parts.clock.now();
-    this.#state = 'Starting';
-    this.#stateSinceMs = this.#startedMs;
-    this.#enter(parts.parsed.config.offline ? 'Offline' : 'Online', 'the database was loaded');
   }
 
   get name(): string {
@@ -55,12 +66,7 @@ export class Database implements AsyncDisposable {
   }
 
   get state(): DatabaseState {
-    return this.#state;
-  }
-
-  /** Since when it is in this state, ms since 1970. */
-  get stateSinceMs(): number {
-    return this.#stateSinceMs;
+    return this.#parts.states.state;
   }
 
   get config(): DatabaseConfig {
@@ -81,7 +87,7 @@ export class Database implements AsyncDisposable {
     return this.#parts.observer;
   }
 
-  /** Aborts when the database stops serving: feeds and whatever waits for it end. */
+  /** Aborts when this opening ends: feeds and whatever waits for it end. */
   get closing(): AbortSignal {
     return this.#closing.signal;
   }
@@ -101,36 +107,86 @@ export class Database implements AsyncDisposable {
    * `collection` (of the database's scope) or `scope.collection`. Throws `missing`.
    */
   collection(keyspace: string | undefined): Collection {
-    const full =
-      keyspace === undefined
-        ? DEFAULT_COLLECTION
-        : keyspace.includes('.')
-          ? keyspace
-          : `${scopeOf(this.config)}.${keyspace}`;
+    const full = this.#fullName(keyspace);
     const collection = this.#parts.collections.get(full);
-    if (collection === undefined)
-      throw new GatewayError('missing', `the database has no collection ${full}`);
+    if (collection === undefined) throw noCollection(full);
     return collection;
   }
 
-  async status(): Promise<DatabaseStatus> {
-    const updateSequence = await this.#parts.openBucket.bucket.lastSequence();
-    return { updateSequence, startedMs: this.#startedMs };
+  /** What is configured for that collection, also while offline. Throws `missing`. */
+  collectionConfig(keyspace: string | undefined): CollectionConfig {
+    const full = this.#fullName(keyspace);
+    const found = collectionsOf(this.config).find(({ fullName }) => fullName === full);
+    if (found === undefined) throw noCollection(full);
+    return found;
   }
 
-  /** Ends feeds and waits; the registry then gives the bucket back. */
+  /**
+   * Where it stands. Throws `unavailable` where the bucket cannot be read and the database is
+   * online: while it is not, the bucket may be away, and what was last read is told.
+   */
+  async status(): Promise<DatabaseStatus> {
+    const { observer, openBucket, states, startedMs } = this.#parts;
+    newestSequenceRead(observer);
+    try {
+      this.#lastSequence = await openBucket.bucket.lastSequence();
+    } catch (cause) {
+      const away = states.state !== 'Online' && isGatewayError(cause, 'unavailable');
+      if (!away || this.#lastSequence === undefined) throw cause;
+    }
+    return { updateSequence: this.#lastSequence, startedMs };
+  }
+
+  /**
+   * Takes up a request, which is waited for when this opening ends; `leave` is called when it is
+   * answered. Throws `unavailable` while the database is not online.
+   */
+  enter(request: OpenRequest): void {
+    this.#parts.states.requireOnline();
+    this.#requests.add(request);
+  }
+
+  leave(request: OpenRequest): void {
+    this.#requests.delete(request);
+    if (this.#requests.size === 0) this.#idle?.();
+  }
+
+  /** The same, where it serves no more: for the administration that works while offline. */
+  asOffline(record: DatabaseRecord, parsed: ParsedDatabaseConfig): Database {
+    return new Database({ ...this.#parts, record, parsed }, this.#lastSequence);
+  }
+
+  /**
+   * Ends feeds, gives the other open requests the configured time to be answered, cuts off those
+   * that are not, and closes what served them.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#enter('Stopping', 'the database is closed');
-    this.#closing.abort(new GatewayError('unavailable', 'the database is being closed'));
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort(new GatewayError('unavailable', 'the database stops serving'));
+      await this.#drain();
+    }
     await this.#parts.close();
   }
 
-  #enter(to: DatabaseState, reason: string): void {
-    databaseStateChanged(this.#parts.observer, { from: this.#state, to, reason });
-    this.#state = to;
-    this.#stateSinceMs = this.#parts.clock.now();
+  async #drain(): Promise<void> {
+    if (this.#requests.size === 0) return;
+    const { clock, observer } = this.#parts;
+    const drained = new AbortController();
+    this.#idle = () => drained.abort();
+    await clock.sleep(this.config.offline_drain_secs * 1000, drained.signal);
+    if (this.#requests.size === 0) return;
+    requestsCutOff(observer, this.#requests.size);
+    for (const request of this.#requests) request.cutOff();
   }
+
+  #fullName(keyspace: string | undefined): string {
+    if (keyspace === undefined) return DEFAULT_COLLECTION;
+    return keyspace.includes('.') ? keyspace : `${scopeOf(this.config)}.${keyspace}`;
+  }
+}
+
+function noCollection(fullName: string): GatewayError {
+  return new GatewayError('missing', `the database has no collection ${fullName}`);
 }
 
 export interface DatabaseStatus {

@@ -76,7 +76,7 @@ export function documentChange(edit: JudgedEdit, rules: ChangeRules): DocumentCh
     savedAt: rules.nowSecs,
   };
   const digests = allDigests(metadata);
-  const hadDigests = current !== undefined && allDigests(current.metadata).length > 0;
+  const hadDigests = current !== undefined && allDigests(current.metadata).size > 0;
   const keep = next.keep.filter(({ rev }) => tree.has(rev));
   const drop = [...next.drop, ...dropped.filter(({ keptBody }) => keptBody).map(({ rev }) => rev)];
   return {
@@ -94,7 +94,9 @@ export function documentChange(edit: JudgedEdit, rules: ChangeRules): DocumentCh
     ...grantChange(state.grants, current, rules.database),
     ...(keep.length === 0 ? {} : { keepBodies: keep }),
     ...(drop.length === 0 ? {} : { dropBodies: drop.filter((rev) => rev !== planned.rev) }),
-    ...(digests.length > 0 || hadDigests ? { attachments: digests } : {}),
+    ...(digests.size > 0 || hadDigests
+      ? { attachments: Array.from(digests, ([digest, until]) => ({ digest, until })) }
+      : {}),
   };
 }
 

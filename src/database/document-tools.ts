@@ -12,6 +12,7 @@ import type { CollectionContext } from './collection-context.ts';
 import { compactChannelHistory } from './compact-channel-history.ts';
 import type { CurrentDocument } from './current-document.ts';
 import { loadDocument } from './current-document.ts';
+import { DesignDocuments } from './design-documents.ts';
 import { purgeDocuments } from './purge-documents.ts';
 import { rawDocument } from './raw-document.ts';
 import type { RawOptions } from './raw-document.ts';
@@ -26,12 +27,14 @@ export interface ChannelEntry {
 
 /** What administrators do with single documents of a collection, and what they look at. */
 export class DocumentTools {
+  readonly designs: DesignDocuments;
   readonly #context: CollectionContext;
   readonly #cache: ChangeCache;
 
   constructor(context: CollectionContext, cache: ChangeCache) {
     this.#context = context;
     this.#cache = cache;
+    this.designs = new DesignDocuments(context.bucket, context.id, context.database);
   }
 
   /** See `purgeDocuments`. */

@@ -2,7 +2,7 @@ import type { Grant, Judgement, PrincipalKey } from '../bucket/bucket.ts';
 import { parseExpiry } from '../document/expiry.ts';
 import { renderDocument } from '../document/render-document.ts';
 import type { DocId, RevId } from '../document/types.ts';
-import { documentRejected, syncFunctionRan } from '../observability/events.ts';
+import { documentRejected, documentRouted, syncFunctionRan } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
 import { accessPrecondition } from '../principals/access.ts';
 import type { SyncInput, SyncOutcome, SyncWriter } from '../sandbox/sandbox.ts';
@@ -53,10 +53,16 @@ export async function judgeRevision(context: CollectionContext, judged: Judged):
     throw new GatewayError(rejection.kind, rejection.reason);
   }
   const { writer } = judged;
+  const grants = grantsOf(context, outcome);
+  documentRouted(
+    context.observer,
+    { id: judged.id, channels: outcome.channels, grants: grants.length },
+    context.config.unsupported.warning_thresholds,
+  );
   const rights = writer.kind === 'user' && outcome.askedForRights ? writer.access : undefined;
   return {
     channels: outcome.channels,
-    grants: grantsOf(context, outcome),
+    grants,
     expiry: expiryOf(context, outcome),
     judgement: {
       function: { record: compiled.record, cas: compiled.cas },

@@ -1,6 +1,7 @@
 import { Authenticator } from '../auth/authenticate.ts';
 import type { ParsedDatabaseConfig } from '../config/database-config.ts';
 import { DEFAULT_COLLECTION } from '../config/scopes.ts';
+import type { Observer } from '../observability/events.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Passwords } from '../principals/passwords.ts';
@@ -12,8 +13,10 @@ import { Collection } from './collection.ts';
 import type { CollectionContext } from './collection-context.ts';
 import { Database } from './database.ts';
 import type { DatabaseRecord } from './database-record.ts';
+import type { DatabaseStates } from './database-states.ts';
 import { runExpiry } from './expiry.ts';
 import type { OpenBucket } from './open-buckets.ts';
+import { tellCacheFigures } from './cache-figures.ts';
 import type { SharedContext } from './open-collections.ts';
 import { collectionContexts, collectionIds } from './open-collections.ts';
 
@@ -26,6 +29,17 @@ export interface DatabaseServices {
   readonly clock: Clock;
 }
 
+/** Which database is opened, and how. */
+export interface OpeningOptions {
+  readonly record: DatabaseRecord;
+  readonly parsed: ParsedDatabaseConfig;
+  readonly states: DatabaseStates;
+  readonly observer: Observer;
+  readonly startedMs: number;
+  /** False: to be offline; its functions are not compiled, and its guest is as it was. */
+  readonly serving: boolean;
+}
+
 /**
  * Opens what a database is made of, in reading order; where something fails, what is open by then
  * is closed. Throws `badRequest` for a sync function that does not compile.
@@ -33,18 +47,17 @@ export interface DatabaseServices {
 export async function openDatabase(
   services: DatabaseServices,
   openBucket: OpenBucket,
-  { record, parsed }: { readonly record: DatabaseRecord; readonly parsed: ParsedDatabaseConfig },
+  options: OpeningOptions,
 ): Promise<Database> {
+  const { record, parsed, states, observer, startedMs } = options;
   const { config } = parsed;
   const { bucket, cache } = openBucket;
-  const { metrics, clock } = services;
+  const { clock } = services;
+  const { log } = observer;
   await using opening = new AsyncDisposableStack();
-  const log = services.log.with({ db: record.name });
   for (const warning of parsed.warnings)
     log.with({ key: 'Config' }).warn('configuration', { warning });
-  metrics.addDatabase(record.name);
-  opening.defer(() => metrics.removeDatabase(record.name));
-  const observer = { database: record.name, log, metrics };
+  tellCacheFigures(observer, cache);
   const principals = new Principals({
     bucket,
     database: record.name,
@@ -63,13 +76,16 @@ export async function openDatabase(
     observer,
     refresh: ({ name }) => principals.reader(name),
   };
-  const contexts = await collectionContexts(shared, services.sandbox, opening);
-  await principals.configureGuest(config.guest);
+  const contexts = options.serving
+    ? await collectionContexts(shared, services.sandbox, opening)
+    : new Map<string, CollectionContext>();
+  if (options.serving) await principals.configureGuest(config.guest);
   startExpiry(opening, [...contexts.values()]);
   const parts = opening.move();
   return new Database({
     record,
     parsed,
+    states,
     openBucket,
     principals,
     sessions,
@@ -86,6 +102,7 @@ export async function openDatabase(
     ),
     observer,
     clock,
+    startedMs,
     close: () => parts.disposeAsync(),
   });
 }

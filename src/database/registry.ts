@@ -7,21 +7,21 @@ import { checkClaims, claimDatabase } from './collection-claims.ts';
 import type { Database } from './database.ts';
 import type { DatabaseRecord } from './database-record.ts';
 import { listDatabaseRecords, removeDatabaseRecord } from './database-record.ts';
-import type { DatabaseState } from './database-state.ts';
+import type { DatabaseState } from './database-states.ts';
 import { OpenBuckets } from './open-buckets.ts';
 import type { DatabaseServices } from './open-database.ts';
 import { checkFunctions } from './open-collections.ts';
-import { openDatabase } from './open-database.ts';
+import { ServedDatabase } from './served-database.ts';
 
 export interface ListedDatabase {
   readonly name: string;
   readonly bucket: string;
   readonly state: DatabaseState;
-}
-
-interface Served {
-  readonly database: Database;
-  readonly bucket: string;
+  /** Since when it is in this state, ms since 1970. */
+  readonly stateSinceMs: number;
+  readonly stateReason: string;
+  /** When it is to come online, ms since 1970; undefined where no time is set. */
+  readonly onlineAtMs: number | undefined;
 }
 
 /**
@@ -31,7 +31,7 @@ interface Served {
 export class DatabaseRegistry implements AsyncDisposable {
   readonly #services: DatabaseServices;
   readonly #buckets: OpenBuckets;
-  readonly #served = new Map<string, Served>();
+  readonly #served = new Map<string, ServedDatabase>();
   /** Creations and deletions one after the other: they look at all databases. */
   #changing: Promise<unknown> = Promise.resolve();
 
@@ -50,14 +50,29 @@ export class DatabaseRegistry implements AsyncDisposable {
     return registry;
   }
 
+  /** As new requests find it. */
   get(name: string): Database | undefined {
-    return this.#served.get(name)?.database;
+    return this.#served.get(name)?.current;
+  }
+
+  /** The whole life of a database, for its administration. Throws `missing`. */
+  served(name: string): ServedDatabase {
+    const served = this.#served.get(name);
+    if (served === undefined) throw new GatewayError('missing', `no database ${name}`);
+    return served;
   }
 
   /** By name. */
   list(): readonly ListedDatabase[] {
-    return [...this.#served]
-      .map(([name, { database, bucket }]) => ({ name, bucket, state: database.state }))
+    return [...this.#served.values()]
+      .map(({ name, bucketName: bucket, states, onlineAtMs }) => ({
+        name,
+        bucket,
+        state: states.state,
+        stateSinceMs: states.sinceMs,
+        stateReason: states.reason,
+        onlineAtMs,
+      }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -77,22 +92,21 @@ export class DatabaseRegistry implements AsyncDisposable {
    * Ends serving a database and forgets its configuration; its documents stay. Throws `missing`.
    */
   async delete(name: string): Promise<void> {
-    return this.#oneAtATime(async () => {
-      const served = this.#served.get(name);
-      if (served === undefined) throw new GatewayError('missing', `no database ${name}`);
-      const { bucket } = await this.#buckets.acquire(served.bucket, { create: false });
-      try {
-        await removeDatabaseRecord(bucket, name);
-        await this.#close(name, served);
-      } finally {
-        await this.#buckets.release(served.bucket);
-      }
+    const forgotten = await this.#oneAtATime(async () => {
+      const served = this.served(name);
+      await served.forget();
+      this.#served.delete(name);
+      return served;
     });
+    // NOTE: outside: nobody else waits for what this one's requests still take.
+    await forgotten[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#changing.catch(() => undefined);
-    await Promise.all([...this.#served].map(([name, served]) => this.#close(name, served)));
+    const all = [...this.#served.values()];
+    this.#served.clear();
+    await Promise.all(all.map((served) => served[Symbol.asyncDispose]()));
     await this.#buckets[Symbol.asyncDispose]();
   }
 
@@ -106,7 +120,7 @@ export class DatabaseRegistry implements AsyncDisposable {
     try {
       await claimDatabase(opened.bucket, record);
       try {
-        return await this.#serve(record, parsed);
+        return (await this.#serve(name, bucketName)).current;
       } catch (cause) {
         await removeDatabaseRecord(opened.bucket, name);
         throw cause;
@@ -132,38 +146,29 @@ export class DatabaseRegistry implements AsyncDisposable {
   }
 
   async #load(record: DatabaseRecord, bucket: string, log: Log): Promise<void> {
-    const { name, given } = record;
+    const { name } = record;
     try {
       if (this.#served.has(name))
         throw new GatewayError('databaseExists', `another bucket has a database ${name}`);
-      const served = [...this.#served.values()].filter((other) => other.bucket === bucket);
+      const served = [...this.#served.values()].filter((other) => other.bucketName === bucket);
       checkClaims(
         record,
-        served.map(({ database }) => database.record),
+        served.map(({ current }) => current.record),
       );
-      await this.#serve(record, parseDatabaseConfig({ ...given, bucket }, { name }));
+      await this.#serve(name, bucket);
     } catch (cause) {
       log.error('a database could not be loaded', { db: name, bucket, error: cause });
     }
   }
 
-  async #serve(record: DatabaseRecord, parsed: ParsedDatabaseConfig): Promise<Database> {
-    const { bucket: bucketName } = parsed.config;
-    const opened = await this.#buckets.acquire(bucketName, { create: false });
-    try {
-      const database = await openDatabase(this.#services, opened, { record, parsed });
-      this.#served.set(record.name, { database, bucket: bucketName });
-      return database;
-    } catch (cause) {
-      await this.#buckets.release(bucketName);
-      throw cause;
-    }
-  }
-
-  async #close(name: string, { database, bucket }: Served): Promise<void> {
-    this.#served.delete(name);
-    await database[Symbol.asyncDispose]();
-    await this.#buckets.release(bucket);
+  async #serve(name: string, bucketName: string): Promise<ServedDatabase> {
+    const served = await ServedDatabase.open(this.#services, {
+      buckets: this.#buckets,
+      name,
+      bucketName,
+    });
+    this.#served.set(name, served);
+    return served;
   }
 
   async #oneAtATime<T>(change: () => Promise<T>): Promise<T> {

@@ -3,8 +3,10 @@ import type { AttachmentsInput, InlineAttachment } from '../document/attachments
 import { completeAttachments, mergeAttachments } from '../document/attachments-merge.ts';
 import type { SyncMetadata } from '../document/sync-metadata.ts';
 import { allDigests } from '../document/sync-metadata.ts';
-import type { Attachments } from '../document/types.ts';
+import type { Attachments, Digest } from '../document/types.ts';
 import { GatewayError } from '../util/errors.ts';
+
+const NONE: ReadonlyMap<Digest, number> = new Map();
 
 /** The bytes of one request, stored once however often its change is judged. */
 export class RequestAttachments {
@@ -38,7 +40,7 @@ export class RequestAttachments {
   ): Promise<Attachments> {
     if (input === undefined) return {};
     const { metadata } = revision;
-    const ownDigests = metadata === undefined ? [] : allDigests(metadata);
+    const ownDigests = metadata === undefined ? NONE : allDigests(metadata);
     const plan = mergeAttachments(input, { ...revision, ownDigests });
     const stored = new Map(this.#stored);
     for (const [name, inline] of plan.inline)
@@ -46,7 +48,10 @@ export class RequestAttachments {
     for (const [name, { digest }] of plan.claimed) {
       const found = await this.#bucket.getAttachment(digest);
       if (found === undefined)
-        throw new GatewayError('corrupt', `the bytes of attachment ${name} are gone`);
+        throw new GatewayError(
+          'badRequest',
+          `attachment ${JSON.stringify(name)} is a stub of something that is not kept any more`,
+        );
       stored.set(name, { digest, length: found.length });
     }
     for (const name of plan.following.keys())

@@ -29,7 +29,7 @@ export interface MergeContext {
    * What this document refers to in any kept revision (`allDigests`). A digest alone must not give
    * access to the bytes of another document.
    */
-  readonly ownDigests: readonly Digest[];
+  readonly ownDigests: Pick<ReadonlySet<Digest>, 'has'>;
 }
 
 /**
@@ -52,7 +52,7 @@ export function mergeAttachments(
       const stub = findAttachment(context.parent, name);
       if (stub !== undefined && (digest === undefined || digest === stub.digest)) {
         kept.push([name, stub]);
-      } else if (digest !== undefined && context.ownDigests.includes(digest)) {
+      } else if (digest !== undefined && context.ownDigests.has(digest)) {
         claimed.set(name, { ...attachment, digest });
       } else throw unknownStub(name);
     }

@@ -10,7 +10,7 @@ const D2 = 'sha1-opXgvd4ZONH7/TQ+Wj5WnoaOFGU=' as Digest;
 const parent: Attachments = {
   one: { digest: D1, length: 5, revpos: 1, content_type: 'text/plain' },
 };
-const context = { parent, generation: 2, ownDigests: [D1] };
+const context = { parent, generation: 2, ownDigests: new Set([D1]) };
 
 test('inline data is decoded; what it says of digest and length counts for nothing', () => {
   const input = parseAttachments({ f: { data: 'AAEC/w==', digest: 'junk', length: 'x' } });

@@ -54,11 +54,18 @@ export interface ScanOptions {
   readonly depthMax?: number;
 }
 
+/**
+ * The most members of one object, and of all documents of a request together with the documents
+ * themselves: each takes many times its text in memory.
+ */
+const MEMBERS_MAX = 1_000_000;
+
 /** Nesting that neither this scanner nor what reads the document after it can overflow on. */
 export const DEPTH_MAX = 1000;
 
 /**
- * Scans a text that is one JSON object. Throws `badRequest` with line and column where it is not.
+ * Scans a text that is one JSON object. Throws `badRequest` with line and column where it is
+ * not, `tooLarge` past MEMBERS_MAX.
  */
 export function scanObject(text: string, options: ScanOptions = {}): ScannedObject {
   const scanner = new Scanner(text, options);
@@ -77,6 +84,7 @@ export interface ScannedBulk {
 /**
  * Scans an object whose member `docs`, if there, is an array of objects; each of these is scanned
  * like a document of its own, in the same pass. Throws `badRequest` with line and column.
+ * `tooLarge` past MEMBERS_MAX.
  */
 export function scanBulk(text: string, options: ScanOptions = {}): ScannedBulk {
   const scanner = new Scanner(text, options);
@@ -128,6 +136,8 @@ class Scanner {
   readonly #text: string;
   readonly #depthMax: number;
   #at = 0;
+  /** Members and documents that are kept. */
+  #kept = 0;
   #hasSpace = false;
   /** Of the members that `#members` has just read: the source is canonical; keys ascend. */
   #plain = true;
@@ -149,6 +159,8 @@ class Scanner {
     this.#replaced = [];
     const start = this.#at;
     const members = this.#members(1, take);
+    this.#kept += members.length + 1;
+    if (this.#kept > MEMBERS_MAX) throw tooMany();
     const isCanonical = this.#plain;
     const sorted = this.#ordered ? members : this.#sort(members, false);
     const unique = sorted.length === members.length ? members : inSourceOrder(sorted);
@@ -238,6 +250,7 @@ class Scanner {
         const valueText = take?.(key) === true ? undefined : this.#value(depth);
         if (valueText !== undefined || respelled !== undefined) asIs = false;
         members.push({ key, start, valueStart, end: this.#at, keyText, valueText, asIs });
+        if (members.length > MEMBERS_MAX) throw tooMany();
         plain &&= asIs;
         if (ordered && before !== undefined && compareUtf8(before, key) >= 0) ordered = false;
         before = key;
@@ -400,6 +413,9 @@ class Scanner {
     return new GatewayError('badRequest', reason, { cause });
   }
 }
+
+const tooMany = (): GatewayError =>
+  new GatewayError('tooLarge', `JSON with more than ${MEMBERS_MAX} members or documents`);
 
 /** Stable, by insertion: for so few it is several times faster than the general way. */
 function sortFew(members: readonly Member[]): Member[] {

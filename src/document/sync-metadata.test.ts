@@ -109,7 +109,7 @@ test('odd channel names, attachments and kept bodies come back as they were', ()
   assert.deepEqual(read.tree.get(R1), tree.get(R1));
   assert.deepEqual(read.tree.get(R2)?.keptBody, { expiry: 0, digests: [] });
   assert.equal(read.tree.winner().deleted, true);
-  assert.deepEqual(allDigests(read).toSorted(), [D1, D2].toSorted());
+  assert.deepEqual([...allDigests(read).keys()].toSorted(), [D1, D2].toSorted());
 });
 
 const corrupt = ['', '{', '[]', 'null', '{}', '{"tree":"1 -a"}', '{"at":1,"tree":5}'];

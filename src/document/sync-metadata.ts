@@ -79,13 +79,22 @@ export function formatMetadata(metadata: SyncMetadata): string {
   return `${text},"tree":"${tree}"}`;
 }
 
-/** All digests that the document refers to, in the winner or a kept body. */
-export function allDigests(metadata: SyncMetadata): readonly Digest[] {
-  const digests = new Set(Object.values(metadata.attachments).map(({ digest }) => digest));
+/**
+ * All digests that the document refers to, in the winner or a kept body, each with the Unix seconds
+ * at which the last of them expires; 0: never by itself.
+ */
+export function allDigests(metadata: SyncMetadata): ReadonlyMap<Digest, number> {
+  const digests = new Map<Digest, number>();
+  for (const { digest } of Object.values(metadata.attachments)) digests.set(digest, 0);
   for (const { keptBody } of metadata.tree.revisions()) {
-    for (const digest of keptBody?.digests ?? []) digests.add(digest);
+    if (keptBody === undefined) continue;
+    for (const digest of keptBody.digests) {
+      const known = digests.get(digest);
+      const isLonger = known === undefined || (known > 0 && keptBody.expiry > known);
+      if (isLonger || keptBody.expiry === 0) digests.set(digest, keptBody.expiry);
+    }
   }
-  return [...digests];
+  return digests;
 }
 
 function formatChannels(states: ChannelStates): string {

@@ -1,5 +1,6 @@
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { UserData } from './user-data.ts';
 import { userData } from './user-data.ts';
 
 /**
@@ -26,6 +27,8 @@ export function documentWritten(
 ): void {
   metrics.count('num_doc_writes', database);
   metrics.count('doc_writes_bytes', database, write.bytes);
+  metrics.count('sequence_incr_count', database);
+  metrics.count('sequence_reserved_count', database);
   metrics.count('sequence_assigned_count', database);
   log.debug?.('document written', { doc: userData(write.id), rev: write.rev, seq: write.seq });
 }
@@ -34,6 +37,37 @@ export function documentWritten(
 export function documentsPurged({ log }: Pick<Observer, 'log'>, ids: readonly string[]): void {
   log.info?.('documents purged', { count: ids.length });
   for (const id of ids) log.debug?.('document purged', { doc: userData(id) });
+}
+
+/** Figures from where on a routing is worth a warning; 0: never. */
+export interface RoutingThresholds {
+  readonly channels_per_doc: number;
+  readonly access_and_role_grants_per_doc: number;
+  readonly channel_name_size: number;
+}
+
+/** The sync function routed a document. */
+export function documentRouted(
+  { database, log, metrics }: Observer,
+  routed: { readonly id: string; readonly channels: readonly string[]; readonly grants: number },
+  thresholds: RoutingThresholds,
+): void {
+  const { channels, grants } = routed;
+  const over = (figure: number, threshold: number): boolean => threshold > 0 && figure > threshold;
+  const doc = userData(routed.id);
+  if (over(channels.length, thresholds.channels_per_doc)) {
+    metrics.count('warn_channels_per_doc_count', database);
+    log.warn('document in very many channels', { doc, channels: channels.length });
+  }
+  if (over(grants, thresholds.access_and_role_grants_per_doc)) {
+    metrics.count('warn_grants_per_doc_count', database);
+    log.warn('document grants very much', { doc, grants });
+  }
+  const isLong = (name: string): boolean => over(name.length, thresholds.channel_name_size);
+  if (channels.some(isLong)) {
+    metrics.count('warn_channel_name_size_count', database);
+    log.warn('document in a channel with a very long name', { doc });
+  }
 }
 
 /** The sync function said no. */
@@ -55,6 +89,31 @@ export function writeConflicted({ database, log, metrics }: Observer, id: string
 /** Documents were answered over REST. */
 export function documentsRead({ database, metrics }: Observer, count = 1): void {
   metrics.count('num_doc_reads_rest', database, count);
+}
+
+/** The end of the history was asked for. */
+export function newestSequenceRead({ database, metrics }: Observer): void {
+  metrics.count('sequence_get_count', database);
+}
+
+/** A page of a feed was read, from the changes in memory or from the bucket. */
+export function changesRead({ database, metrics }: Observer, from: 'memory' | 'bucket'): void {
+  metrics.count(from === 'memory' ? 'chan_cache_hits' : 'chan_cache_misses', database);
+}
+
+/** A client began to follow a feed: it waits for what is new. */
+export function feedBegan({ database, metrics }: Observer): void {
+  metrics.count('num_replications_total', database);
+  metrics.move('num_replications_active', database, 1);
+}
+
+/** It ended, by whomever. */
+export function feedEnded(
+  { database, metrics }: Observer,
+  { elapsedMs }: { readonly elapsedMs: number },
+): void {
+  metrics.move('num_replications_active', database, -1);
+  metrics.count('total_sync_time', database, Math.round(elapsedMs * NS_PER_MS));
 }
 
 /** A sync function was called; `error` where it broke (and did not merely reject). */
@@ -99,10 +158,25 @@ export function publicRequestServed(
   metrics.count('public_rest_bytes_written', database, bytesWritten);
 }
 
+/** A request failed for a reason that only the log is told: a bug, or a broken store. */
+export function requestFailed(
+  { log, metrics }: Pick<Observer, 'log' | 'metrics'>,
+  request: { readonly method: string; readonly url: UserData; readonly error: unknown },
+): void {
+  metrics.countGateway('assertion_fail_count');
+  log.error('request failed', { ...request });
+}
+
 /** Every transition of a database is told at `warn`, as in the reference. */
 export function databaseStateChanged(
-  { log }: Pick<Observer, 'log'>,
+  { database, log, metrics }: Observer,
   change: { readonly from: string; readonly to: string; readonly reason: string },
 ): void {
+  metrics.count('state_change_count', database);
   log.warn('database state changed', change);
+}
+
+/** A database stopped serving before they were answered. */
+export function requestsCutOff({ log }: Pick<Observer, 'log'>, requests: number): void {
+  log.warn('requests cut off', { requests });
 }

@@ -17,6 +17,19 @@ export type LogKey =
   | 'Javascript'
   | 'Sync';
 
+/** All of the reference's, each of which may stand with a `+`: more of the same. `*`: all. */
+const REFERENCE_KEYS = `Admin Access Auth Bucket Cache Changes Config CRUD DCP Diagnostic Events gocb
+  HTTP Import Javascript Migrate Query Replicate SGCluster Sync SyncMsg VV WS WSFrame Walrus`;
+
+const KNOWN_KEYS: ReadonlySet<string> = new Set(
+  REFERENCE_KEYS.split(/\s+/).flatMap((key) => [key, `${key}+`]),
+);
+
+/** Whether it is a log key of the reference, of which this product may or may not have lines. */
+export function isLogKey(key: string): boolean {
+  return key === '*' || KNOWN_KEYS.has(key);
+}
+
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export type LogLine = (message: string, fields?: LogFields) => void;

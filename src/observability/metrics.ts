@@ -11,13 +11,27 @@ export interface Metrics {
   /** Its figures are forgotten. */
   removeDatabase(database: string): void;
   count(name: DatabaseCounter, database: string, amount?: number): void;
-  /** `read` is asked whenever somebody asks; it must be quick. Gone with the database. */
-  gauge(name: DatabaseGauge, database: string, read: () => number): void;
+  /** A gauge that is kept here: it moves by so much. */
+  move(name: DatabaseGauge, database: string, by: number): void;
+  /**
+   * A figure that is kept elsewhere: `read` is asked whenever somebody asks; it must be quick. Gone
+   * with the database.
+   */
+  readFrom(name: DatabaseGauge | DatabaseCounter, database: string, read: () => number): void;
   countGateway(name: GatewayCounter, amount?: number): void;
   value(name: DatabaseCounter, database: string): number;
   /** Prometheus’ text form, version 0.0.4. */
   text(): Promise<string>;
+  /** The same as a tree of group and name, for `_expvar`. */
+  tree(): MetricTree;
 }
+
+export interface MetricTree {
+  readonly gateway: FiguresByGroup;
+  readonly databases: Readonly<Record<string, FiguresByGroup>>;
+}
+
+type FiguresByGroup = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 export interface MetricsOptions {
   readonly clock: Clock;
@@ -26,8 +40,9 @@ export interface MetricsOptions {
 }
 
 interface DatabaseFigures {
-  readonly counts: Partial<Record<DatabaseCounter, number>>;
-  readonly gauges: Map<string, () => number>;
+  /** Of gauges that move, too. */
+  readonly counts: Partial<Record<DatabaseCounter | DatabaseGauge, number>>;
+  readonly readings: Map<string, () => number>;
 }
 
 export function createMetrics(options: MetricsOptions): Metrics {
@@ -53,7 +68,7 @@ class PrometheusMetrics implements Metrics {
 
   addDatabase(database: string): void {
     if (this.#databases.has(database)) return;
-    this.#databases.set(database, { counts: {}, gauges: new Map() });
+    this.#databases.set(database, { counts: {}, readings: new Map() });
   }
 
   removeDatabase(database: string): void {
@@ -65,8 +80,13 @@ class PrometheusMetrics implements Metrics {
     if (counts !== undefined) counts[name] = (counts[name] ?? 0) + amount;
   }
 
-  gauge(name: DatabaseGauge, database: string, read: () => number): void {
-    this.#databases.get(database)?.gauges.set(name, read);
+  move(name: DatabaseGauge, database: string, by: number): void {
+    const counts = this.#databases.get(database)?.counts;
+    if (counts !== undefined) counts[name] = (counts[name] ?? 0) + by;
+  }
+
+  readFrom(name: DatabaseGauge | DatabaseCounter, database: string, read: () => number): void {
+    this.#databases.get(database)?.readings.set(name, read);
   }
 
   countGateway(name: GatewayCounter, amount = 1): void {
@@ -79,6 +99,20 @@ class PrometheusMetrics implements Metrics {
 
   text(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  tree(): MetricTree {
+    const gateway: Record<string, Record<string, number>> = {};
+    const databases: Record<string, Record<string, Record<string, number>>> = {};
+    for (const name of this.#databases.keys()) databases[name] = {};
+    for (const [key, metric] of Object.entries(METRICS) as [string, Metric][]) {
+      for (const { labels, value } of this.#readings(key, metric)) {
+        const { database } = labels;
+        const groups = database === undefined ? gateway : (databases[database] ?? {});
+        (groups[metric.group] ??= {})[metric.name ?? key] = value;
+      }
+    }
+    return { gateway, databases };
   }
 
   #register(key: string, metric: Metric): void {
@@ -122,7 +156,7 @@ class PrometheusMetrics implements Metrics {
       const counts: Readonly<Record<string, number>> = figures.counts;
       return {
         labels: { database },
-        value: finite(figures.gauges.get(key)?.() ?? counts[key] ?? 0),
+        value: finite(figures.readings.get(key)?.() ?? counts[key] ?? 0),
       };
     });
   }
@@ -131,11 +165,18 @@ class PrometheusMetrics implements Metrics {
 function processGauges({ clock, lines }: MetricsOptions): ReadonlyMap<string, () => number> {
   const startedAt = clock.now();
   let asked = { at: startedAt, cpu: process.cpuUsage() };
+  let handlesMost = 0;
+  const handles = (): number => {
+    const count = process.getActiveResourcesInfo().length;
+    handlesMost = Math.max(handlesMost, count);
+    return count;
+  };
   return new Map<string, () => number>([
     ['error_count', () => lines?.error ?? 0],
     ['warn_count', () => lines?.warn ?? 0],
     ['uptime', () => (clock.now() - startedAt) / 1000],
-    ['num_goroutines', () => process.getActiveResourcesInfo().length],
+    ['num_goroutines', handles],
+    ['goroutines_high_watermark', () => Math.max(handlesMost, handles())],
     [
       'process_cpu_percent_utilization',
       () => {
@@ -147,8 +188,14 @@ function processGauges({ clock, lines }: MetricsOptions): ReadonlyMap<string, ()
     ],
     ['process_memory_resident', () => process.memoryUsage.rss()],
     ['system_memory_total', () => totalmem()],
+    ['go_memstats_sys', () => process.memoryUsage.rss()],
+    ['go_memstats_heapalloc', () => process.memoryUsage().heapUsed],
+    ['go_memstats_heapinuse', () => process.memoryUsage().heapUsed],
+    ['go_memstats_heapidle', () => idleHeap(process.memoryUsage())],
   ]);
 }
+
+const idleHeap = ({ heapTotal, heapUsed }: NodeJS.MemoryUsage): number => heapTotal - heapUsed;
 
 function finite(value: number): number {
   return Number.isFinite(value) ? value : 0;

@@ -2,13 +2,30 @@ import { KEYSPACE_ROUTES } from './public-api.ts';
 import type { Route } from './route.ts';
 import { getAllDbs } from './routes/all-dbs.ts';
 import { getChannelHistory, postCompactChannelHistory } from './routes/channel-history.ts';
-import { getDatabaseConfig } from './routes/config.ts';
+import {
+  deleteImportFilter,
+  deleteSyncFunction,
+  getImportFilter,
+  getSyncFunction,
+  putImportFilter,
+  putSyncFunction,
+} from './routes/config-function.ts';
+import { getDatabaseConfig, postDatabaseConfig, putDatabaseConfig } from './routes/config.ts';
+import { getAudit, postAudit, putAudit } from './routes/audit.ts';
+import { getClusterInfo } from './routes/cluster-info.ts';
 import { deleteDatabase, putDatabase } from './routes/database.ts';
+import { deleteDesign, getDesign, putDesign } from './routes/design.ts';
 import { getDumpChannel } from './routes/dump-channel.ts';
+import { postOffline, postOnline } from './routes/online-offline.ts';
+import { getAttachmentMigration, getIndexInit } from './routes/migrations.ts';
+import { getOpenApi, getOpenApiAsset, getOpenApiPage } from './routes/openapi.ts';
 import { postPurge } from './routes/purge.ts';
 import { getRaw } from './routes/raw.ts';
 import { getRevTree } from './routes/revtree.ts';
+import { getExpvar, getStats } from './routes/expvar.ts';
+import { getLogging, postLogging, putLogging } from './routes/logging.ts';
 import { deleteRole, getRole, listRoles, postRole, putRole } from './routes/role.ts';
+import { getServerConfig, putServerConfig } from './routes/server-config.ts';
 import {
   deleteAdminSession,
   deleteUserSession,
@@ -16,15 +33,48 @@ import {
   getAdminSession,
   postAdminSession,
 } from './routes/session.ts';
+import { getStatus } from './routes/status.ts';
+import { getDiagnostics } from './routes/sgcollect.ts';
 import { deleteUser, getUser, listUsers, postUser, putUser } from './routes/user.ts';
 
 /** Where administrators connect; every request is an administrator's. */
 export const ADMIN_API: readonly Route[] = [
   ...KEYSPACE_ROUTES,
+  getServerConfig,
+  putServerConfig,
+  getLogging,
+  postLogging,
+  putLogging,
+  getStatus,
+  getExpvar,
+  getStats,
+  getOpenApi,
+  getOpenApiPage,
+  getOpenApiAsset,
   getAllDbs,
   putDatabase,
   deleteDatabase,
   getDatabaseConfig,
+  postDatabaseConfig,
+  putDatabaseConfig,
+  getSyncFunction,
+  putSyncFunction,
+  deleteSyncFunction,
+  getImportFilter,
+  putImportFilter,
+  deleteImportFilter,
+  postOffline,
+  postOnline,
+  getAudit,
+  postAudit,
+  putAudit,
+  getClusterInfo,
+  getDiagnostics,
+  getIndexInit,
+  getAttachmentMigration,
+  getDesign,
+  putDesign,
+  deleteDesign,
   postPurge,
   getRaw,
   getRevTree,

@@ -1,3 +1,5 @@
+import type { SocketWork } from './web-sockets.ts';
+
 /** What a handler answers; `send-answer.ts` brings it on the wire. */
 export interface Answer {
   readonly status: number;
@@ -18,6 +20,8 @@ export type AnswerBody =
        * Whether a reader that accepts gzip gets it; never for what must arrive as it is written.
        */
       readonly compress: boolean;
+      /** Whether chunks of bytes are nobody else's: their memory is given back once sent. */
+      readonly isOwner?: boolean;
       /** The bytes of all chunks, where known. */
       readonly length?: number;
     }
@@ -26,7 +30,9 @@ export type AnswerBody =
       readonly kind: 'feed';
       readonly contentType: string;
       readonly run: (sink: Sink) => Promise<void>;
-    };
+    }
+  /** The connection becomes a WebSocket, which `run` has until it resolves or rejects. */
+  | { readonly kind: 'socket'; readonly run: SocketWork };
 
 export type Chunks = AsyncIterable<string | Uint8Array>;
 

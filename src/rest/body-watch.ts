@@ -7,7 +7,9 @@ export interface BodyLimits {
   /** The rate at which a body must arrive on average, once `graceMs` are over. */
   readonly rateMinBytesPerSec: number;
   readonly graceMs: number;
-  /** All bodies that are held in memory at one time, bytes. */
+  /** The longest that a body may take that is held in memory until it is there; 0: no limit, ms. */
+  readonly heldMsMax: number;
+  /** All bodies in memory at one time, unpacked, until their requests are answered, bytes. */
   readonly heldBytesMax: number;
   /** How much of a body that nobody wants is read, so that its sender can see the answer. */
   readonly discardBytesMax: number;
@@ -17,6 +19,7 @@ export interface BodyLimits {
 export const DEFAULT_BODY_LIMITS: BodyLimits = {
   rateMinBytesPerSec: 1024,
   graceMs: 10_000,
+  heldMsMax: 300_000,
   heldBytesMax: 256 * 1024 * 1024,
   discardBytesMax: 64 * 1024 * 1024,
   discardMsMax: 10_000,
@@ -44,9 +47,23 @@ export class BodyWatch {
     this.#heldBytes -= bytes;
   }
 
-  /** Calls `onSlow` once where the body comes slower than the limit allows, until disposed. */
-  guard(request: IncomingMessage, onSlow: (error: GatewayError) => void): RateGuard {
-    return new RateGuard(request, { ticker: this.#ticker, limits: this.#limits, onSlow });
+  /** For a body that is held in memory, until it is disposed of. */
+  holding(): Holding {
+    return new Holding(this, { ticker: this.#ticker, limits: this.#limits });
+  }
+
+  /**
+   * Calls `onSlow` once where the body comes slower than the limit allows, until disposed. One that
+   * is `streamed`, and not held, may take any time: so large ones are not cut off.
+   */
+  guard(
+    request: IncomingMessage,
+    onSlow: (error: GatewayError) => void,
+    { streamed }: { readonly streamed: boolean },
+  ): RateGuard {
+    const { heldMsMax, ...limits } = this.#limits;
+    const msMax = streamed ? 0 : heldMsMax;
+    return new RateGuard(request, { ticker: this.#ticker, limits, msMax, onSlow });
   }
 
   /** Reads what is left of a body into nothing, within limits; then cuts the connection. */
@@ -100,13 +117,14 @@ class RateGuard implements Ticking, Disposable {
 
   tick(nowMs: number): void {
     if (this.#pausedMs !== undefined) return;
-    const { limits, onSlow } = this.#options;
+    const { limits, msMax, onSlow } = this.#options;
     const elapsedMs = nowMs - this.#startedMs;
     const bytes = this.#request.socket.bytesRead - this.#bytesBefore;
-    if (elapsedMs <= limits.graceMs) return;
-    if ((bytes * 1000) / elapsedMs >= limits.rateMinBytesPerSec) return;
+    const isLate = msMax > 0 && elapsedMs > msMax;
+    if (!isLate && elapsedMs <= limits.graceMs) return;
+    if (!isLate && (bytes * 1000) / elapsedMs >= limits.rateMinBytesPerSec) return;
     this[Symbol.dispose]();
-    onSlow(new GatewayError('tooSlow', 'the body came too slowly and was given up'));
+    onSlow(tooSlow());
   }
 
   [Symbol.dispose](): void {
@@ -114,8 +132,41 @@ class RateGuard implements Ticking, Disposable {
   }
 }
 
+/** Memory that is reserved bit by bit. */
+export class Holding implements Disposable {
+  readonly #watch: BodyWatch;
+  readonly #options: { readonly ticker: Ticker; readonly limits: BodyLimits };
+  readonly #startedMs: number;
+  #bytes = 0;
+
+  constructor(watch: BodyWatch, options: { readonly ticker: Ticker; readonly limits: BodyLimits }) {
+    this.#watch = watch;
+    this.#options = options;
+    this.#startedMs = options.ticker.now();
+  }
+
+  /** Throws as `hold`, `tooSlow` where it takes too long. */
+  add(bytes: number): void {
+    const { ticker, limits } = this.#options;
+    const isLate = limits.heldMsMax > 0 && ticker.now() - this.#startedMs > limits.heldMsMax;
+    if (isLate) throw tooSlow();
+    this.#watch.hold(bytes);
+    this.#bytes += bytes;
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch.release(this.#bytes);
+    this.#bytes = 0;
+  }
+}
+
+const tooSlow = (): GatewayError =>
+  new GatewayError('tooSlow', 'the body came too slowly and was given up');
+
 interface GuardOptions {
   readonly ticker: Ticker;
-  readonly limits: BodyLimits;
+  readonly limits: Pick<BodyLimits, 'rateMinBytesPerSec' | 'graceMs'>;
+  /** 0: no limit. */
+  readonly msMax: number;
   readonly onSlow: (error: GatewayError) => void;
 }

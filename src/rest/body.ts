@@ -1,20 +1,28 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { promisify } from 'node:util';
-import { createGunzip, gunzip } from 'node:zlib';
-import type { z } from 'zod';
+import { createGunzip } from 'node:zlib';
+import { z } from 'zod';
 import { GatewayError } from '../util/errors.ts';
-import type { BodyWatch } from './body-watch.ts';
+import type { BodyWatch, Holding } from './body-watch.ts';
+import { giveBack } from './give-back.ts';
+import type { Content, ContentSchema } from './content.ts';
+import { jsonContent } from './content.ts';
 import { explain } from './query.ts';
 
 /** How a route wants the body of its requests. */
 export interface BodyReader<B> {
   read(incoming: Incoming): Promise<B>;
+  /** For the description of the API; nothing where no body is read. */
+  readonly content?: Content;
+  /** Whether it may be empty. */
+  readonly isOptional?: boolean;
 }
 
 export interface Incoming {
   readonly request: IncomingMessage;
   readonly watch: BodyWatch;
+  /** Counts what is kept of the body in memory, until the request is answered. */
+  readonly held: Holding;
   /** The longest body of one document, bytes, after decompression. */
   readonly documentBytesMax: number;
   /** The longest list of documents, of ids, of revisions. */
@@ -23,6 +31,10 @@ export interface Incoming {
 
 /** The longest body of any other kind. */
 const SMALL_BYTES_MAX = 4 * 1024 * 1024;
+/** The most values in JSON that is parsed as a whole: a value takes many times its text. */
+const VALUES_MAX = 250_000;
+/** About what one takes beside its text. */
+const VALUE_BYTES = 64;
 
 /** Whatever comes is not read. */
 export const noBody: BodyReader<undefined> = { read: () => Promise.resolve(undefined) };
@@ -30,11 +42,15 @@ export const noBody: BodyReader<undefined> = { read: () => Promise.resolve(undef
 /** The text of one document, unparsed: so it keeps the spelling of its numbers. */
 export const documentSource: BodyReader<string> = {
   read: (incoming) => readJsonText(incoming, incoming.documentBytesMax),
+  content: jsonContent(z.looseObject({})),
 };
 
 /** The text of a list of documents, unparsed. */
 export const listSource: BodyReader<string> = {
   read: (incoming) => readJsonText(incoming, incoming.listBytesMax),
+  content: jsonContent(
+    z.object({ docs: z.array(z.looseObject({})), new_edits: z.boolean().optional() }),
+  ),
 };
 
 async function readJsonText(incoming: Incoming, bytesMax: number): Promise<string> {
@@ -44,17 +60,26 @@ async function readJsonText(incoming: Incoming, bytesMax: number): Promise<strin
   return text;
 }
 
-/** A small JSON body, checked by a schema. */
-export function jsonBody<T>(schema: z.ZodType<T>): BodyReader<T> {
+/** A small JSON body, checked by a schema; `described`: what to say where the schema says less. */
+export function jsonBody<T>(
+  schema: z.ZodType<T>,
+  described: Exclude<ContentSchema, null> = schema,
+): BodyReader<T> {
   return {
-    read: async (incoming) =>
-      parseJson(await readJsonText(incoming, incoming.listBytesMax), schema),
+    content: jsonContent(described),
+    read: async (incoming) => {
+      const text = await readJsonText(incoming, incoming.listBytesMax);
+      incoming.held.add(countValues(text) * VALUE_BYTES);
+      return parseJson(text, schema);
+    },
   };
 }
 
 /** As `jsonBody`; undefined where the body is empty. */
 export function optionalJsonBody<T>(schema: z.ZodType<T>): BodyReader<T | undefined> {
   return {
+    content: jsonContent(schema),
+    isOptional: true,
     read: async (incoming) => {
       requireMediaType(incoming.request, ['application/json']);
       const text = await readText(incoming, SMALL_BYTES_MAX);
@@ -66,6 +91,8 @@ export function optionalJsonBody<T>(schema: z.ZodType<T>): BodyReader<T | undefi
 /** A text of one of these media types, or of none. */
 export function textBody(mediaTypes: readonly string[]): BodyReader<string> {
   return {
+    content: Object.fromEntries(mediaTypes.map((type) => [type, null])),
+    isOptional: true,
     read: async (incoming) => {
       requireMediaType(incoming.request, mediaTypes);
       return readText(incoming, SMALL_BYTES_MAX);
@@ -75,13 +102,19 @@ export function textBody(mediaTypes: readonly string[]): BodyReader<string> {
 
 /**
  * The bytes as they come, decompressed, with no limit of their own: whoever stores them counts.
- * Fails as the other readers do.
+ * Fails as the other readers do. NOTE: a chunk is gone when the next one is asked for.
  */
 export const byteStream: BodyReader<AsyncIterable<Uint8Array>> = {
-  read: ({ request, watch }) => Promise.resolve(streamBody(request, watch, isGzip(request))),
+  read: ({ request, watch }) => {
+    const gzip = isGzip(request.headers['content-encoding']);
+    return Promise.resolve(streamBody(request, watch, gzip));
+  },
+  content: { '*/*': null },
+  isOptional: true,
 };
 
-function parseJson<T>(text: string, schema: z.ZodType<T>): T {
+/** Throws `badRequest` for what is no JSON, or not what the schema wants. */
+export function parseJson<T>(text: string, schema: z.ZodType<T>): T {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -94,6 +127,25 @@ function parseJson<T>(text: string, schema: z.ZodType<T>): T {
   if (parsed.success) return parsed.data;
   throw new GatewayError('badRequest', explain(parsed.error, 'the property'));
 }
+
+/**
+ * How many values there are at most: characters that begin or follow one, within strings too.
+ * Throws `tooLarge`.
+ */
+function countValues(text: string): number {
+  let count = 1;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code !== COMMA && code !== OPEN_BRACKET && code !== OPEN_BRACE) continue;
+    if (++count > VALUES_MAX)
+      throw new GatewayError('tooLarge', `the body has more than ${VALUES_MAX} values`);
+  }
+  return count;
+}
+
+const COMMA = 0x2c;
+const OPEN_BRACKET = 0x5b;
+const OPEN_BRACE = 0x7b;
 
 const MEDIA_TYPE = /^\s*([\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+)\s*(?:;.*)?$/;
 
@@ -112,38 +164,60 @@ function requireMediaType({ headers }: IncomingMessage, wanted: readonly string[
 }
 
 /** Throws `unsupportedMediaType` for an encoding that is neither gzip nor none. */
-function isGzip({ headers }: IncomingMessage): boolean {
-  const coding = headers['content-encoding']?.trim().toLowerCase() ?? '';
+export function isGzip(contentEncoding: string | undefined): boolean {
+  const coding = contentEncoding?.trim().toLowerCase() ?? '';
   if (coding === '' || coding === 'identity') return false;
   if (coding === 'gzip') return true;
   throw new GatewayError('unsupportedMediaType', 'the Content-Encoding of a body is gzip or none');
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const decompress = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip);
 
-async function readText({ request, watch }: Incoming, bytesMax: number): Promise<string> {
-  const gzip = isGzip(request);
+async function readText(incoming: Incoming, bytesMax: number): Promise<string> {
+  const { request, held } = incoming;
+  const gzip = isGzip(request.headers['content-encoding']);
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  let bytes = await gather(request, watch, bytesMax);
-  if (gzip) bytes = await inflate(bytes, bytesMax);
+  return textOf(await gather(incoming, bytesMax), { gzip, bytesMax, held });
+}
+
+interface TextOptions {
+  readonly gzip: boolean;
+  readonly bytesMax: number;
+  readonly held: Holding;
+}
+
+/** Throws `badRequest` for what is not gzip or not UTF-8, `tooLarge`, and as `Holding.add`. */
+export async function textOf(bytes: Buffer, options: TextOptions): Promise<string> {
+  const plain = options.gzip ? await inflate(bytes, options) : bytes;
   try {
-    return utf8.decode(bytes);
+    return utf8.decode(plain);
   } catch (cause) {
     throw new GatewayError('badRequest', 'the body is not UTF-8', { cause });
   }
 }
 
-async function inflate(bytes: Buffer, lengthMax: number): Promise<Buffer> {
+/** Chunk by chunk: a small body may unpack to a very large one. */
+async function inflate(bytes: Buffer, { bytesMax, held }: TextOptions): Promise<Buffer> {
+  const unpacked = createGunzip({ chunkSize: UNPACKED_CHUNK_BYTES });
+  unpacked.end(bytes);
+  const chunks: Buffer[] = [];
+  let length = 0;
   try {
-    return await decompress(bytes, { maxOutputLength: lengthMax });
+    for await (const chunk of unpacked as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > bytesMax) throw tooLarge(bytesMax);
+      held.add(chunk.length);
+      chunks.push(chunk);
+    }
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(lengthMax);
-    throw broken(cause);
+    throw cause instanceof GatewayError ? cause : broken(cause);
   }
+  return concat(chunks);
 }
 
-const tooLarge = (lengthMax: number): GatewayError =>
+const UNPACKED_CHUNK_BYTES = 64 * 1024;
+
+export const tooLarge = (lengthMax: number): GatewayError =>
   new GatewayError('tooLarge', `the body is longer than ${lengthMax} bytes`);
 
 const broken = (cause?: unknown): GatewayError =>
@@ -152,20 +226,19 @@ const broken = (cause?: unknown): GatewayError =>
   });
 
 /** By events rather than by iteration: this is on the way of every write. */
-function gather(request: IncomingMessage, watch: BodyWatch, lengthMax: number): Promise<Buffer> {
+function gather({ request, watch, held }: Incoming, lengthMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
     const finish = (error: unknown): void => {
       guard[Symbol.dispose]();
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
-      watch.release(length);
       if (error === undefined) resolve(chunks.length === 1 ? (chunks[0] ?? EMPTY) : concat(chunks));
       else reject(error instanceof Error ? error : broken(error));
     };
     const onData = (chunk: Buffer): void => {
       try {
-        watch.hold(chunk.length);
+        held.add(chunk.length);
       } catch (error) {
         return finish(error);
       }
@@ -175,7 +248,7 @@ function gather(request: IncomingMessage, watch: BodyWatch, lengthMax: number): 
     };
     const onEnd = (): void => finish(undefined);
     const onClose = (): void => finish(broken());
-    const guard = watch.guard(request, finish);
+    const guard = watch.guard(request, finish, { streamed: false });
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   });
 }
@@ -190,7 +263,7 @@ async function* streamBody(
 ): AsyncGenerator<Uint8Array> {
   const slow = Promise.withResolvers<never>();
   slow.promise.catch(() => undefined); // told by the race below, if anybody still asks
-  using guard = watch.guard(request, slow.reject);
+  using guard = watch.guard(request, slow.reject, { streamed: true });
   const source: Readable = gzip ? gunzipped(request) : request;
   const chunks = source.iterator({ destroyOnReturn: source !== request });
   try {
@@ -199,6 +272,7 @@ async function* streamBody(
       if (step.done === true) return;
       guard.pause();
       yield step.value;
+      giveBack(step.value);
       guard.resume();
     }
   } finally {

@@ -8,12 +8,21 @@ export interface ByteRange {
 }
 
 /**
+ * Whether a range may be answered: not where `If-Range` names another state than this (RFC 9110
+ * §13.1.5), which whoever has the beginning of that must not get the end of. A date never is this
+ * state: attachments have none.
+ */
+export function isRangeMeant(ifRange: string | undefined, etag: string): boolean {
+  return ifRange === undefined || ifRange.trim() === etag;
+}
+
+/**
  * The one range of bytes that a `Range` header asks for. Undefined where there is none, or one of
  * several or in another unit, which the reference answers with everything (recorded in
  * attachments/read-headers). Throws `rangeNotSatisfiable` where it begins behind the end.
  */
 export function parseRange(header: string | undefined, length: number): ByteRange | undefined {
-  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.trim() ?? '');
+  const match = /^bytes=(\d*)-(\d*)$/i.exec(header?.trim() ?? '');
   const [, first = '', last = ''] = match ?? [];
   if (first === '' && last === '') return undefined;
   if (first === '') {
@@ -28,4 +37,6 @@ export function parseRange(header: string | undefined, length: number): ByteRang
 }
 
 const outside = (length: number): GatewayError =>
-  new GatewayError('rangeNotSatisfiable', `there are only ${length} bytes`);
+  new GatewayError('rangeNotSatisfiable', `there are only ${length} bytes`, {
+    details: { length },
+  });

@@ -13,7 +13,7 @@ export interface ChangesRequest extends ChangesFeedOptions {
   readonly heartbeatMs: number;
 }
 
-export type FeedKind = 'normal' | 'longpoll' | 'continuous';
+export type FeedKind = 'normal' | 'longpoll' | 'continuous' | 'websocket';
 
 /** As the reference documents them. */
 const TIMEOUT_MS_DEFAULT = 300_000;
@@ -21,7 +21,12 @@ const TIMEOUT_MS_MAX = 900_000;
 /** The reference has 25 s here; proxies with a shorter patience are known, and beats are cheap. */
 const HEARTBEAT_MS_MIN = 1_000;
 
-const FEEDS: readonly string[] = ['normal', 'longpoll', 'continuous'] satisfies FeedKind[];
+const FEEDS: readonly string[] = [
+  'normal',
+  'longpoll',
+  'continuous',
+  'websocket',
+] satisfies FeedKind[];
 
 /** The parameters as they stand in a query string. */
 export const changesQuery = z.object({
@@ -55,10 +60,14 @@ export const changesBody = z.object({
   filter: z.string().optional(),
   channels: z.string().optional(),
   doc_ids: z.array(z.string()).optional(),
+  /** Of a WebSocket: `gzip`. */
+  accept_encoding: z.string().optional(),
+  /** The same, shorter. */
+  compress: z.boolean().optional(),
 });
 
-type Query = z.output<typeof changesQuery>;
-type Body = z.output<typeof changesBody>;
+export type ChangesQuery = z.output<typeof changesQuery>;
+export type ChangesBody = z.output<typeof changesBody>;
 
 /**
  * The request, what the body says before what the query says. Throws `badRequest` for a feed,
@@ -66,8 +75,8 @@ type Body = z.output<typeof changesBody>;
  * or sequence that is none, and for filters without what they filter by.
  */
 export function changesRequest(
-  query: Query,
-  body: Body | undefined,
+  query: ChangesQuery,
+  body: ChangesBody | undefined,
   { heartbeatMsMax }: { readonly heartbeatMsMax: number },
 ): ChangesRequest {
   const feed = oneOf(body?.feed ?? query.feed ?? 'normal', FEEDS, 'feed') as FeedKind;
@@ -106,8 +115,8 @@ function heartbeatOf(heartbeatMs: number, mostMs: number): number {
 }
 
 function filterOf(
-  query: Query,
-  body: Body | undefined,
+  query: ChangesQuery,
+  body: ChangesBody | undefined,
   feed: FeedKind,
 ): Pick<ChangesFeedOptions, 'channels' | 'docIds'> {
   const filter = body?.filter ?? query.filter ?? '';

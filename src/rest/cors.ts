@@ -4,6 +4,7 @@ import type { Database } from '../database/database.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { RestServices } from './rest-services.ts';
+import type { Port } from './route.ts';
 
 /**
  * Cross-origin requests of browsers, on the public port: `Access-Control-…` as the reference sends
@@ -52,6 +53,24 @@ export function requireLoginOrigin(
   const logins = rulesOf(target)?.login_origin ?? [];
   if (matching(logins, origin) === undefined)
     throw new GatewayError('badRequest', 'pages of this origin may not log in: see login_origin');
+}
+
+/**
+ * Throws `forbidden` where a page of another origin opens a WebSocket in the name of its visitor:
+ * browsers ask no leave for that, so it is refused here, on the admin port too. Not where the
+ * request says itself who sends it, which pages cannot.
+ */
+export function requireSocketOrigin(
+  { origin, host, authorization }: IncomingHttpHeaders,
+  port: Port,
+  target: Pick<CorsTarget, 'services' | 'database'>,
+): void {
+  if (origin === undefined || isOwn(origin, host)) return;
+  if (port === 'public') {
+    if (authorization !== undefined) return;
+    if (matching(rulesOf(target)?.origin ?? [], origin) !== undefined) return;
+  }
+  throw new GatewayError('forbidden', 'pages of this origin may not open a WebSocket: see cors');
 }
 
 type Rules = CorsConfig | undefined;

@@ -63,6 +63,11 @@ function told(tag: ErrorTag): Pick<ToldError, 'status' | 'word' | 'bulkWord'> {
   return { status, word, bulkWord };
 }
 
+/** The status that tells an error of this tag. */
+export function statusOf(tag: ErrorTag): number {
+  return HTTP[tag][0];
+}
+
 /** From here on a status tells a failure of ours. */
 export const INTERNAL_STATUS = 500;
 

@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Database, OpenRequest } from '../database/database.ts';
 import type { Observer } from '../observability/events.ts';
+import type { BodyWatch, Holding } from './body-watch.ts';
 import { ReaderGone } from './drained.ts';
+import type { Upgrade } from './web-sockets.ts';
 
 /** One request with its answer, while it lasts. */
-export class Exchange {
+export class Exchange implements OpenRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly startedMs: number;
@@ -13,6 +16,8 @@ export class Exchange {
   observer: Observer | undefined;
   /** Who sends it, once that is known; `` for the guest. */
   user: string | undefined;
+  /** Where the request asks for a WebSocket. */
+  readonly upgrade: Upgrade | undefined;
   readonly #bytesReadBefore: number;
   readonly #bytesWrittenBefore: number;
   #headers: Record<string, string> | undefined;
@@ -20,13 +25,38 @@ export class Exchange {
   #feed: AbortController | undefined;
   #stopping = false;
   #cutOff = false;
+  #database: Database | undefined;
+  #held: Holding | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, startedMs: number) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    options: { readonly startedMs: number; readonly upgrade?: Upgrade | undefined },
+  ) {
     this.request = request;
     this.response = response;
-    this.startedMs = startedMs;
+    this.startedMs = options.startedMs;
+    this.upgrade = options.upgrade;
     this.#bytesReadBefore = request.socket.bytesRead;
     this.#bytesWrittenBefore = request.socket.bytesWritten;
+  }
+
+  /** The database waits for it before it ends. Throws `unavailable` while it is not online. */
+  enter(database: Database): void {
+    database.enter(this);
+    this.#database = database;
+  }
+
+  /** For the memory that its body takes, until it is finished. */
+  hold(watch: BodyWatch): Holding {
+    this.#held ??= watch.holding();
+    return this.#held;
+  }
+
+  /** It is answered, or given up. */
+  finished(): void {
+    this.#held?.[Symbol.dispose]();
+    this.#database?.leave(this);
   }
 
   /** Goes with whatever the answer will be, an error too. */
@@ -80,7 +110,7 @@ export class Exchange {
     this.#feed?.abort();
   }
 
-  /** The server has waited long enough. */
+  /** The server, or the database, has waited long enough. */
   cutOff(): void {
     this.#cutOff = true;
     this.#abort();

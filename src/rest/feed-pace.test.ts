@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { silentLog } from '../observability/log.ts';
+import { createMetrics } from '../observability/metrics.ts';
 import type { Clock } from '../util/clock.ts';
 import { FeedPace } from './feed-pace.ts';
 import { FeedTimer } from './feed-timer.ts';
@@ -62,6 +64,7 @@ function timer(
   const end = new AbortController();
   const made = new FeedTimer({
     ticker: new Ticker(clock),
+    observer: { database: 'a', log: silentLog, metrics: createMetrics({ clock }) },
     heartbeatMs: periods.heartbeatMs ?? 0,
     timeoutMs: periods.timeoutMs ?? 0,
     endings: [end.signal],
@@ -103,6 +106,7 @@ test('a feed ends with any of its endings, also one that came before it', () => 
   assert.equal(made.signal.aborted, true);
   const late = new FeedTimer({
     ticker: new Ticker(clock),
+    observer: { database: 'a', log: silentLog, metrics: createMetrics({ clock }) },
     heartbeatMs: 0,
     timeoutMs: 0,
     endings: [AbortSignal.abort()],

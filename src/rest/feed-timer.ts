@@ -1,7 +1,10 @@
+import { feedBegan, feedEnded } from '../observability/events.ts';
+import type { Observer } from '../observability/events.ts';
 import type { Ticker, Ticking } from './ticker.ts';
 
 export interface FeedTimerOptions {
   readonly ticker: Ticker;
+  readonly observer: Observer;
   /** 0: none. */
   readonly heartbeatMs: number;
   /** 0: none. */
@@ -9,21 +12,39 @@ export interface FeedTimerOptions {
   /** Each of them ends the feed. */
   readonly endings: readonly AbortSignal[];
   readonly beat: () => void;
+  /**
+   * Whether the reader's credentials still hold, asked now and then: a feed outlasts sessions.
+   * Undefined where they cannot end before the feed does.
+   */
+  readonly holds?: (() => Promise<boolean>) | undefined;
 }
 
-/** When a feed that has nothing to tell shows that it lives, and when it ends. */
+/** How long a feed may outlast the credentials that it was opened with, ms. */
+const HOLDS_EVERY_MS = 30_000;
+
+/**
+ * A feed that waits for what is new: when it shows that it lives, and when it ends. It is counted
+ * from its begin to its end.
+ */
 export class FeedTimer implements Ticking, Disposable {
   readonly #options: FeedTimerOptions;
   readonly #ended = new AbortController();
   #lastBeatMs: number;
   #lastRowMs: number;
+  #lastCheckMs: number;
+  readonly #beganMs: number;
+  #lapsed = false;
 
   constructor(options: FeedTimerOptions) {
     this.#options = options;
     const now = options.ticker.now();
     this.#lastBeatMs = now;
     this.#lastRowMs = now;
-    if (options.heartbeatMs > 0 || options.timeoutMs > 0) options.ticker.add(this);
+    this.#lastCheckMs = now;
+    this.#beganMs = now;
+    feedBegan(options.observer);
+    const { heartbeatMs, timeoutMs, holds } = options;
+    if (heartbeatMs > 0 || timeoutMs > 0 || holds !== undefined) options.ticker.add(this);
     for (const ending of options.endings) {
       ending.addEventListener('abort', this);
       if (ending.aborted) this.#ended.abort();
@@ -35,6 +56,11 @@ export class FeedTimer implements Ticking, Disposable {
     return this.#ended.signal;
   }
 
+  /** Whether it ended because the credentials do not hold any more. */
+  get lapsed(): boolean {
+    return this.#lapsed;
+  }
+
   /** Rows were sent: both periods begin anew. */
   sent(): void {
     this.#lastRowMs = this.#options.ticker.now();
@@ -42,7 +68,11 @@ export class FeedTimer implements Ticking, Disposable {
   }
 
   tick(nowMs: number): void {
-    const { heartbeatMs, timeoutMs, beat } = this.#options;
+    const { heartbeatMs, timeoutMs, beat, holds } = this.#options;
+    if (holds !== undefined && nowMs - this.#lastCheckMs >= HOLDS_EVERY_MS) {
+      this.#lastCheckMs = nowMs;
+      void this.#check(holds);
+    }
     if (timeoutMs > 0 && nowMs - this.#lastRowMs >= timeoutMs) this.#ended.abort();
     else if (heartbeatMs > 0 && nowMs - this.#lastBeatMs >= heartbeatMs) {
       this.#lastBeatMs = nowMs;
@@ -55,8 +85,16 @@ export class FeedTimer implements Ticking, Disposable {
     this.#ended.abort();
   }
 
+  async #check(holds: () => Promise<boolean>): Promise<void> {
+    if (await holds()) return;
+    this.#lapsed = true;
+    this.#ended.abort();
+  }
+
   [Symbol.dispose](): void {
-    this.#options.ticker.remove(this);
+    const { ticker, observer } = this.#options;
+    ticker.remove(this);
+    feedEnded(observer, { elapsedMs: ticker.now() - this.#beganMs });
     for (const ending of this.#options.endings) ending.removeEventListener('abort', this);
   }
 }

@@ -1,5 +1,6 @@
 import type { ChangesFeed, FeedPage } from '../changes/changes-feed.ts';
 import { sequenceJson } from '../changes/sequence-id.ts';
+import type { Observer } from '../observability/events.ts';
 import { jsonChunks } from './answer.ts';
 import type { Answer, Chunks, Sink } from './answer.ts';
 import type { ChangesRequest } from './changes-request.ts';
@@ -9,25 +10,27 @@ import type { RestServices } from './rest-services.ts';
 
 /** What sending a feed takes. */
 export interface Sending {
-  readonly services: Pick<RestServices, 'ticker' | 'pace' | 'lines'>;
+  readonly services: Pick<RestServices, 'ticker' | 'pace' | 'lines' | 'messages'>;
   readonly request: ChangesRequest;
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal;
   /** Aborts when the database stops serving. */
   readonly closing: AbortSignal;
+  readonly observer: Observer;
+  /** See `FeedTimer`. */
+  readonly holds?: (() => Promise<boolean>) | undefined;
 }
 
 /** A feed as the answer of a request; disposes of it in the end. */
 export function changesAnswer(feed: ChangesFeed, sending: Sending): Answer {
-  switch (sending.request.feed) {
-    case 'normal':
-      return jsonChunks(200, normal(feed, sending));
-    case 'longpoll':
-      return feedAnswer('application/json', (sink) => longpoll(feed, sending, sink));
-    case 'continuous':
-      return feedAnswer('application/octet-stream', (sink) => continuous(feed, sending, sink));
-  }
+  if (sending.request.feed === 'normal') return jsonChunks(200, normal(feed, sending));
+  return sending.request.feed === 'longpoll'
+    ? feedAnswer('application/json', (sink) => longpoll(feed, sending, sink))
+    : feedAnswer(LINES_TYPE, (sink) => continuous(feed, sending, sink));
 }
+
+/** As the reference says it, so that nothing on the way waits for the end of a document. */
+const LINES_TYPE = 'application/octet-stream';
 
 function feedAnswer(contentType: string, run: (sink: Sink) => Promise<void>): Answer {
   return { status: 200, headers: {}, body: { kind: 'feed', contentType, run } };
@@ -67,7 +70,9 @@ async function longpoll(feed: ChangesFeed, sending: Sending, sink: Sink): Promis
     }
     const told = before !== BEGIN;
     if (page.ended || signal.aborted || (page.caughtUp && told)) break;
-    if (page.caughtUp) await comingRows(feed, signal, sending);
+    if (!page.caughtUp) continue;
+    await feed.wait(signal);
+    if (!signal.aborted) await sending.services.pace.turn();
   }
   await sink.write((before === BEGIN ? BEGIN : '\n') + endingOf(feed));
 }
@@ -77,20 +82,23 @@ async function continuous(feed: ChangesFeed, sending: Sending, sink: Sink): Prom
   using _ = feed;
   using timer = timerOf(sending, sink);
   const { signal } = timer;
-  const { lines } = sending.services;
+  const { lines, pace } = sending.services;
   let isOpen = false;
   try {
     for (;;) {
-      const page = await feed.nextPage(signal);
-      if (page.rows.length > 0) {
-        await sink.write(lines.of(page.rows));
+      const told = await tellPage(feed, signal, async (rows) => {
+        await sink.write(lines.of(rows));
         timer.sent();
-      }
-      if (page.ended || signal.aborted) return;
+      });
+      if (told === 'ended' || signal.aborted) return;
       // An error of the first page could still be told; from here on the client may know it waits.
       sink.open();
       isOpen = true;
-      if (page.caughtUp) await comingRows(feed, signal, sending);
+      if (told === 'more') continue;
+      // Until it is this feed's turn to write, rows stay where they are. NOTE: no function of its
+      // own, whose frame each waiting feed would hold.
+      await feed.wait(signal);
+      if (!signal.aborted) await pace.turn();
     }
   } catch (cause) {
     // The user is gone, or the database: what was sent are whole rows; the next request is told.
@@ -99,24 +107,28 @@ async function continuous(feed: ChangesFeed, sending: Sending, sink: Sink): Prom
 }
 
 /**
- * Resolves when there may be rows, and it is this feed's turn to write: so long they stay where
- * they are.
+ * Reads a page and has its rows sent, where there are any. A function of its own, so that a feed
+ * that waits holds no page: rows are most of what it would cost.
  */
-async function comingRows(
+export async function tellPage(
   feed: ChangesFeed,
   signal: AbortSignal,
-  { services }: Sending,
-): Promise<void> {
-  await feed.wait(signal);
-  if (!signal.aborted) await services.pace.turn();
+  send: (rows: FeedPage['rows']) => Promise<void>,
+): Promise<'ended' | 'all' | 'more'> {
+  const { rows, ended, caughtUp } = await feed.nextPage(signal);
+  if (rows.length > 0) await send(rows);
+  return ended ? 'ended' : caughtUp ? 'all' : 'more';
 }
 
-function timerOf({ services, request, closing }: Sending, sink: Sink): FeedTimer {
+function timerOf(sending: Sending, sink: Sink): FeedTimer {
+  const { services, request, closing, observer, holds } = sending;
   return new FeedTimer({
     ticker: services.ticker,
+    observer,
     heartbeatMs: request.heartbeatMs,
     timeoutMs: request.timeoutMs,
     endings: [sink.signal, closing],
     beat: () => sink.beat(),
+    holds,
   });
 }

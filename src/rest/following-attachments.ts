@@ -2,14 +2,20 @@ import type { StoredAttachment } from '../bucket/bucket.ts';
 import type { AttachmentsInput, FollowingAttachment } from '../document/attachments-input.ts';
 import { GatewayError } from '../util/errors.ts';
 
+/** Attachments that may follow one document. */
+const FOLLOWING_MAX = 1000;
+
 /** The attachments that a document announced, while their bytes come in later parts. */
 export class FollowingAttachments {
   readonly #announced = new Map<string, FollowingAttachment>();
   readonly #stored = new Map<string, StoredAttachment>();
 
+  /** Throws `badRequest` where too many are announced. */
   constructor(attachments: AttachmentsInput | undefined) {
     for (const [name, attachment] of Object.entries(attachments ?? {}))
       if (attachment.kind === 'follows') this.#announced.set(name, attachment);
+    if (this.#announced.size > FOLLOWING_MAX)
+      throw new GatewayError('badRequest', `at most ${FOLLOWING_MAX} attachments may follow`);
   }
 
   /**
@@ -18,6 +24,8 @@ export class FollowingAttachments {
    */
   candidates(fileName: string | undefined): readonly FollowingAttachment[] {
     const named = this.#named(fileName);
+    if (fileName !== undefined && this.#stored.has(fileName))
+      throw new GatewayError('badRequest', 'an attachment came twice');
     const open = named === undefined ? this.#missing().map(([, one]) => one) : [named];
     if (open.length === 0)
       throw new GatewayError('badRequest', 'a part holds an attachment that was not announced');
@@ -43,7 +51,9 @@ export class FollowingAttachments {
    * is missing.
    */
   complete(): ReadonlyMap<string, StoredAttachment> {
-    const byDigest = new Map(Array.from(this.#stored.values(), (stored) => [stored.digest, stored]));
+    const byDigest = new Map(
+      Array.from(this.#stored.values(), (stored) => [stored.digest, stored]),
+    );
     for (const [name, { digest, length }] of this.#missing()) {
       const same = byDigest.get(digest);
       if (same === undefined || same.length !== length)

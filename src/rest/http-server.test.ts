@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
+import { parseStartup } from '../config/startup-config.ts';
 import { silentLog } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
 import { systemClock } from '../util/clock.ts';
@@ -14,11 +15,12 @@ import { empty, json, jsonChunks, jsonText } from './answer.ts';
 import { byteStream, documentSource, jsonBody, noBody, textBody } from './body.ts';
 import { DEFAULT_BODY_LIMITS } from './body-watch.ts';
 import { FeedPace } from './feed-pace.ts';
+import { GzipSessions } from './gzip-session.ts';
 import { DEFAULT_CONNECTION_LIMITS, HttpServer } from './http-server.ts';
 import type { ConnectionLimits } from './http-server.ts';
 import type { RestServices } from './rest-services.ts';
 import { route } from './route.ts';
-import { RowLines } from './row-lines.ts';
+import { asArray, asLines, SharedRows } from './shared-rows.ts';
 import type { Route } from './route.ts';
 import { Ticker } from './ticker.ts';
 
@@ -119,7 +121,9 @@ async function listen(options: Options = {}): Promise<HttpServer & AsyncDisposab
     ticker: new Ticker(clock),
     metrics: createMetrics({ clock }),
     pace: new FeedPace(clock),
-    lines: new RowLines(),
+    lines: new SharedRows(asLines),
+    messages: new SharedRows(asArray),
+    zips: new GzipSessions(),
     settings: {
       pretty: false,
       compressResponses: true,
@@ -128,6 +132,9 @@ async function listen(options: Options = {}): Promise<HttpServer & AsyncDisposab
       requestBytesMax: 10_000_000,
       heartbeatMsMax: 0,
     },
+    startup: parseStartup('{}'),
+    logSettings: { level: 'none', keys: new Set(), lines: { error: 0, warn: 0, dropped: 0 } },
+    apis: { public: [], admin: [], metrics: [] },
     version: '0.0.0',
     nodeUid: 'node',
   };
@@ -332,6 +339,26 @@ test('a body that comes too slowly is given up with 408', async () => {
     assert.equal(response.headers['connection'], 'close');
     request.destroy();
   }
+});
+
+test('a body that is held must come in time; one that is streamed need only be steady', async () => {
+  const heldMsMax = 300;
+  await using server = await listen({ bodies: { heldMsMax } });
+  const sendSlowly = async (path: string): Promise<number | undefined> => {
+    const request = http.request(new URL(path, server.url), { method: 'PUT' });
+    request.on('error', () => undefined);
+    let answer: http.IncomingMessage | undefined;
+    request.once('response', (response: http.IncomingMessage) => (answer = response.resume()));
+    const startedMs = performance.now();
+    while (answer === undefined && performance.now() - startedMs < 10 * heldMsMax) {
+      request.write('1');
+      await sleep(20);
+    }
+    request.end();
+    if (answer === undefined) await once(request, 'response');
+    return answer?.statusCode;
+  };
+  assert.deepEqual(await Promise.all(['/thing/x', '/bytes'].map(sendSlowly)), [408, 200]);
 });
 
 test('a head that does not come to its end is given up', async () => {

@@ -1,3 +1,5 @@
+import { ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify from 'fastify';
 import type {
@@ -27,12 +29,11 @@ import { answerRequest, databaseOf } from './serve-request.ts';
 import type { PortContext } from './serve-request.ts';
 import { Responder } from './responder.ts';
 import type { AnswerOptions } from './responder.ts';
+import { isUpgrade, WebSockets } from './web-sockets.ts';
 
 /** What connections may cost. Times in ms; 0 means no limit. */
 export interface ConnectionLimits {
   readonly headersMs: number;
-  /** A whole request, body and all. */
-  readonly requestMs: number;
   readonly idleMs: number;
   readonly connectionsMax: number;
   readonly headBytesMax: number;
@@ -40,7 +41,6 @@ export interface ConnectionLimits {
 
 export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   headersMs: 5_000,
-  requestMs: 300_000,
   idleMs: 90_000,
   connectionsMax: 0,
   headBytesMax: 64 * 1024,
@@ -64,6 +64,9 @@ const PARAMETER_LENGTH_MAX = 4096;
 export class HttpServer {
   readonly #app: FastifyInstance;
   readonly #exchanges = new Set<Exchange>();
+  readonly #sockets: WebSockets;
+  /** Heads of upgrades, until their requests are taken up. */
+  readonly #heads = new WeakMap<IncomingMessage, Buffer>();
   readonly #context: PortContext;
   readonly #responder: Responder;
   readonly #clock: Clock;
@@ -77,6 +80,7 @@ export class HttpServer {
     this.#context = { port, services, watch, log: this.#log };
     this.#responder = new Responder(port, { services, watch, log: this.#log });
     this.#clock = services.clock;
+    this.#sockets = new WebSockets(port, { services, log: this.#log });
     this.#app = this.#fastify(limits);
     for (const shape of routeTable(options.routes).shapes) this.#register(shape);
   }
@@ -106,11 +110,14 @@ export class HttpServer {
   async #stop(drainMs: number): Promise<void> {
     const closed = new AbortController();
     for (const exchange of this.#exchanges) exchange.stopFeed();
+    this.#sockets.stop();
     const late = this.#clock.sleep(drainMs, closed.signal).then(() => {
       if (closed.signal.aborted) return;
-      if (this.#exchanges.size > 0)
-        this.#log.warn('requests cut off', { requests: this.#exchanges.size });
+      const requests = this.#exchanges.size;
+      const sockets = this.#sockets.size;
+      if (requests + sockets > 0) this.#log.warn('requests cut off', { requests, sockets });
       for (const exchange of this.#exchanges) exchange.cutOff();
+      this.#sockets.cutOff();
       this.#app.server.closeAllConnections();
     });
     await this.#app.close();
@@ -124,17 +131,22 @@ export class HttpServer {
       exposeHeadRoutes: false,
       // Refused below, in the words of this API.
       return503OnClosing: false,
-      requestTimeout: limits.requestMs,
+      // Bodies are watched over by `body-watch.ts`: a large one may take long, none may be slow.
+      requestTimeout: 0,
       keepAliveTimeout: limits.idleMs,
       http: {
         headersTimeout: limits.headersMs,
         connectionsCheckingInterval: LATE_CHECK_MS,
         maxHeaderSize: limits.headBytesMax,
+        shouldUpgradeCallback: isUpgrade,
       },
       routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
       frameworkErrors: (error, request, reply) => this.#refuse(error, request, reply),
       clientErrorHandler: (error, socket) => this.#refuseConnection(error, socket),
     });
+    app.server.on('upgrade', (request, socket, head) =>
+      this.#takeUpgrade(request, socket as Socket, head),
+    );
     if (limits.connectionsMax > 0) app.server.maxConnections = limits.connectionsMax;
     // Bodies are read by the routes (`body.ts`), after authentication.
     app.removeAllContentTypeParsers();
@@ -144,6 +156,20 @@ export class HttpServer {
     );
     app.setNotFoundHandler((request, reply) => this.#answer(request, reply, { work: noRoute }));
     return app;
+  }
+
+  /** Goes the way of every request: what it is answered may be an error, too. */
+  #takeUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const response = new ServerResponse(request);
+    socket.on('error', destroySelf);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.once('finish', () => {
+      response.detachSocket(socket);
+      socket.end();
+    });
+    this.#heads.set(request, head);
+    this.#app.routing(request, response);
   }
 
   #register(shape: Shape): void {
@@ -196,7 +222,11 @@ export class HttpServer {
 
   #answer(request: FastifyRequest, reply: FastifyReply, { work, ...options }: Answering): void {
     reply.hijack();
-    const exchange = new Exchange(request.raw, reply.raw, this.#clock.now());
+    const head = this.#heads.get(request.raw);
+    const exchange = new Exchange(request.raw, reply.raw, {
+      startedMs: this.#clock.now(),
+      upgrade: head && { sockets: this.#sockets, head },
+    });
     this.#exchanges.add(exchange);
     const task = this.#stopping === undefined ? work : refuseWhileStopping;
     void this.#responder
@@ -206,6 +236,7 @@ export class HttpServer {
 
   #finished(exchange: Exchange): void {
     this.#exchanges.delete(exchange);
+    exchange.finished();
     if (this.#stopping === undefined) return;
     const { response } = exchange;
     const close = (): void => this.#app.server.closeIdleConnections();
@@ -236,6 +267,11 @@ export class HttpServer {
         `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     );
   }
+}
+
+/** NOTE: no closure, which would keep the request as long as the socket lives. */
+function destroySelf(this: Socket): void {
+  this.destroy();
 }
 
 type Work = (exchange: Exchange) => Answer | Promise<Answer>;

@@ -4,7 +4,10 @@ import { parsePartHeaders } from './part-headers.ts';
 
 export interface IncomingPart {
   readonly headers: PartHeaders;
-  /** As it comes, at the consumer's pace; what is not read is passed over by the next `part`. */
+  /**
+   * As it comes, at the consumer's pace; what is not read is passed over by the next `part`. A
+   * chunk is gone when the next one is asked for.
+   */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -18,6 +21,7 @@ const LINE_BREAK = Buffer.from('\r\n');
 const HEAD_END = Buffer.from('\r\n\r\n');
 const NOTHING = Buffer.alloc(0);
 const DASH = 0x2d;
+const CARRIAGE_RETURN = 0x0d;
 
 /**
  * Reads a multipart body (RFC 2046 §5.1) while it arrives: in memory are the chunk that came last
@@ -73,19 +77,42 @@ export class MultipartReader {
   async *#upToDelimiter(): AsyncGenerator<Uint8Array> {
     for (;;) {
       const found = this.#held.indexOf(this.#delimiter);
-      const end = found < 0 ? this.#held.length - this.#delimiter.length + 1 : found;
+      const end = found < 0 ? this.#dataEnd() : found;
       if (end > 0) {
         const chunk = this.#held.subarray(0, end);
         this.#held = this.#held.subarray(end);
         yield chunk;
       }
-      if (found >= 0) {
-        this.#held = this.#held.subarray(this.#delimiter.length);
-        this.#state = 'delimiter';
-        return;
+      if (found >= 0) return this.#passDelimiter(this.#delimiter.length);
+      // Nothing is left, or a beginning of the delimiter, of which the next chunk tells the rest.
+      const start = Buffer.from(this.#held);
+      const rest = this.#delimiter.subarray(start.length);
+      const chunk = await this.#next();
+      if (chunk.length < rest.length) this.#held = Buffer.concat([start, chunk]);
+      else {
+        this.#held = chunk;
+        if (start.length === 0) continue;
+        if (chunk.subarray(0, rest.length).equals(rest)) return this.#passDelimiter(rest.length);
+        // No other delimiter begins in it: only its first character is a line break.
+        yield start;
       }
-      await this.#more();
     }
+  }
+
+  #passDelimiter(length: number): void {
+    this.#held = this.#held.subarray(length);
+    this.#state = 'delimiter';
+  }
+
+  /** Where a beginning of the delimiter stands at the end of what is held; else that end. */
+  #dataEnd(): number {
+    const { length } = this.#held;
+    let at = this.#held.indexOf(CARRIAGE_RETURN, Math.max(0, length - this.#delimiter.length + 1));
+    while (at >= 0) {
+      if (this.#delimiter.subarray(0, length - at).equals(this.#held.subarray(at))) return at;
+      at = this.#held.indexOf(CARRIAGE_RETURN, at + 1);
+    }
+    return length;
   }
 
   /** Reads the rest of a boundary's line: whether the boundary is the last one. */
@@ -138,11 +165,17 @@ export class MultipartReader {
   }
 
   async #more(): Promise<void> {
+    // What is left of a chunk is copied before the next one is asked for.
+    const left = Buffer.from(this.#held);
+    this.#held = Buffer.concat([left, await this.#next()]);
+  }
+
+  /** The next chunk, which ends the one before it. */
+  async #next(): Promise<Buffer> {
     const step = await this.#source.next();
     if (step.done === true) throw malformed('it ends without its last boundary');
     const { buffer, byteOffset, byteLength } = step.value;
-    const chunk = Buffer.from(buffer, byteOffset, byteLength);
-    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    return Buffer.from(buffer, byteOffset, byteLength);
   }
 }
 

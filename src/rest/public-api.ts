@@ -5,13 +5,8 @@ import { postBulkDocs } from './routes/bulk-docs.ts';
 import { postBulkGet } from './routes/bulk-get.ts';
 import { getChanges, postChanges } from './routes/changes.ts';
 import { getDatabase, putDatabaseInPublic } from './routes/database.ts';
-import {
-  deleteDocument,
-  getDocument,
-  postDocument,
-  putDocument,
-  refuseDesign,
-} from './routes/document.ts';
+import { refuseDesign, refuseViews } from './routes/design.ts';
+import { deleteDocument, getDocument, postDocument, putDocument } from './routes/document.ts';
 import { postEnsureFullCommit } from './routes/ensure-full-commit.ts';
 import { deleteLocal, getLocal, putLocal } from './routes/local.ts';
 import { getPing } from './routes/ping.ts';
@@ -28,7 +23,7 @@ export const KEYSPACE_ROUTES: readonly Route[] = [
   getDocument,
   putDocument,
   deleteDocument,
-  ...refuseDesign,
+  ...refuseViews,
   getAttachment,
   putAttachment,
   deleteAttachment,
@@ -49,6 +44,7 @@ export const KEYSPACE_ROUTES: readonly Route[] = [
 /** Where clients connect. */
 export const PUBLIC_API: readonly Route[] = [
   ...KEYSPACE_ROUTES,
+  ...refuseDesign,
   putDatabaseInPublic,
   postPublicSession,
   deletePublicSession,

@@ -50,18 +50,22 @@ export function explain(error: z.ZodError, what: string): string {
 const TRUE = new Set(['true', '1', 't', 'T', 'TRUE', 'True']);
 const FALSE = new Set(['false', '0', 'f', 'F', 'FALSE', 'False', '']);
 
+// NOTE: what `meta` says stands in the description of the API.
+
 /** `true` or `false`; absent is undefined. */
 export const flag = z
   .string()
   .refine((text) => TRUE.has(text) || FALSE.has(text), 'must be true or false')
   .transform((text) => TRUE.has(text))
-  .optional();
+  .optional()
+  .meta({ type: 'boolean' });
 
 /** As `flag`, but what is no boolean counts as absent, where the reference does so. */
 export const lenientFlag = z
   .string()
   .transform((text) => TRUE.has(text))
-  .optional();
+  .optional()
+  .meta({ type: 'boolean' });
 
 /** A whole number of at least `least`; absent or empty is undefined. */
 export const wholeNumber = (least: number): z.ZodType<number | undefined> =>
@@ -72,7 +76,8 @@ export const wholeNumber = (least: number): z.ZodType<number | undefined> =>
       `must be a whole number of at least ${least}`,
     )
     .transform((text) => (text === '' ? undefined : Number(text)))
-    .optional();
+    .optional()
+    .meta({ type: 'integer', minimum: least });
 
 /** A text; empty counts as absent. */
 export const given = z
@@ -93,4 +98,5 @@ export const jsonValue = <T>(inner: z.ZodType<T>): z.ZodType<T | undefined> =>
       }
     })
     .pipe(inner)
-    .optional();
+    .optional()
+    .meta({ contentMediaType: 'application/json' });

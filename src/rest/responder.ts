@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import { accessRefused, publicRequestServed } from '../observability/events.ts';
-import type { Log, LogFields } from '../observability/log.ts';
+import { accessRefused, publicRequestServed, requestFailed } from '../observability/events.ts';
+import type { Log } from '../observability/log.ts';
+import type { UserData } from '../observability/user-data.ts';
 import { userData } from '../observability/user-data.ts';
 import { isGatewayError } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
@@ -31,6 +32,7 @@ export class Responder {
   readonly #services: RestServices;
   readonly #watch: BodyWatch;
   readonly #log: Log;
+  readonly #failures: Parameters<typeof requestFailed>[0];
   readonly #product: string;
 
   constructor(
@@ -41,6 +43,7 @@ export class Responder {
     this.#services = services;
     this.#watch = watch;
     this.#log = log;
+    this.#failures = { log, metrics: services.metrics };
     const { version, settings } = services;
     this.#product = productOf(version, settings.hideProductVersion).full;
   }
@@ -76,7 +79,7 @@ export class Responder {
     const error = tellError(cause);
     const gone = exchange.isCutOff || isFarewell(cause, response);
     if (error.internal && !gone)
-      this.#log.error('request failed', { ...at(exchange), error: cause });
+      requestFailed(this.#failures, { ...at(exchange), error: cause });
     this.#countRefusal(exchange, cause);
     if (response.destroyed) return;
     // Half an answer must not look like a whole one.
@@ -99,6 +102,8 @@ export class Responder {
     if (isGatewayError(cause, 'unauthorized') && this.#port === 'public' && exchange.challenge)
       headers['WWW-Authenticate'] = `Basic realm="${REALM}"`;
     if (isGatewayError(cause, 'tooSlow')) headers['Connection'] = 'close';
+    if (isGatewayError(cause, 'rangeNotSatisfiable'))
+      headers['Content-Range'] = `bytes */${String(cause.details['length'])}`;
     return json(error.status, { error: error.word, reason: error.reason }, headers);
   }
 
@@ -149,6 +154,6 @@ const FAREWELLS: ReadonlySet<string> = new Set([
   'EPIPE',
 ]);
 
-function at({ request }: Exchange): LogFields {
+function at({ request }: Exchange): { readonly method: string; readonly url: UserData } {
   return { method: request.method ?? '', url: userData(request.url ?? '') };
 }

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { openBucketServer } from '../bucket/open-bucket.ts';
 import { DatabaseRegistry } from '../database/registry.ts';
+import { parseStartup } from '../config/startup-config.ts';
 import { silentLog } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -17,12 +18,13 @@ import { systemClock } from '../util/clock.ts';
 import { ADMIN_API } from './admin-api.ts';
 import { DEFAULT_BODY_LIMITS } from './body-watch.ts';
 import { FeedPace } from './feed-pace.ts';
+import { GzipSessions } from './gzip-session.ts';
 import { DEFAULT_CONNECTION_LIMITS, HttpServer } from './http-server.ts';
 import { METRICS_API } from './metrics-api.ts';
 import { PUBLIC_API } from './public-api.ts';
 import type { RestServices } from './rest-services.ts';
 import type { Port, Route } from './route.ts';
-import { RowLines } from './row-lines.ts';
+import { asArray, asLines, SharedRows } from './shared-rows.ts';
 import { Ticker } from './ticker.ts';
 
 /** Real databases behind real ports; what the transcripts of a reference do not show. */
@@ -65,7 +67,9 @@ before(async () => {
     clock,
     ticker: new Ticker(clock),
     pace: new FeedPace(clock),
-    lines: new RowLines(),
+    lines: new SharedRows(asLines),
+    messages: new SharedRows(asArray),
+    zips: new GzipSessions(),
     settings: {
       pretty: false,
       compressResponses: true,
@@ -74,6 +78,9 @@ before(async () => {
       requestBytesMax: 1_000_000,
       heartbeatMsMax: 0,
     },
+    startup: parseStartup('{}'),
+    logSettings: { level: 'none', keys: new Set(), lines: { error: 0, warn: 0, dropped: 0 } },
+    apis: { public: PUBLIC_API, admin: ADMIN_API, metrics: METRICS_API },
     version: '0.0.0',
     nodeUid: 'node',
   };
@@ -343,8 +350,11 @@ test('_all_docs is switched off on the public port alone', async () => {
 
 test('an offline database refuses documents and tells its state', async () => {
   const db = await database({ offline: true });
-  const refused = await call(open, 'GET', `${db}/a`);
+  const refused = await call(admin, 'GET', `${db}/a`);
   assert.equal(refused.status, 503);
+  assert.match(refused.json['reason'] as string, /^the database is offline since 20[-0-9T:.]+Z$/);
+  const unknown = await call(open, 'GET', `${db}/a`);
+  assert.equal(unknown.status, 401, 'the guest is let in only when it first comes online');
   const told = await call(admin, 'GET', `${db}/`);
   assert.deepEqual([told.status, told.json['state']], [200, 'Offline']);
 });

@@ -1,11 +1,15 @@
 import type { CorsConfig } from '../config/cors-options.ts';
+import type { StartupConfig } from '../config/startup-config.ts';
 import type { DatabaseRegistry } from '../database/registry.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { LogSettings } from '../observability/pino-log.ts';
 import type { Clock } from '../util/clock.ts';
 import type { BodyLimits } from './body-watch.ts';
 import type { FeedPace } from './feed-pace.ts';
-import type { RowLines } from './row-lines.ts';
+import type { GzipSessions } from './gzip-session.ts';
+import type { Port, Route } from './route.ts';
+import type { SharedRows } from './shared-rows.ts';
 import type { Ticker } from './ticker.ts';
 
 /** What the routes of all ports work with. */
@@ -16,8 +20,18 @@ export interface RestServices {
   readonly clock: Clock;
   readonly ticker: Ticker;
   readonly pace: FeedPace;
-  readonly lines: RowLines;
+  /** Rows of continuous feeds. */
+  readonly lines: SharedRows;
+  /** Rows of WebSockets. */
+  readonly messages: SharedRows;
+  readonly zips: GzipSessions;
   readonly settings: RestSettings;
+  /** What the gateway started with, for those who ask. */
+  readonly startup: StartupConfig;
+  /** What may change while it runs. */
+  readonly logSettings: LogSettings;
+  /** The tables of the ports, for their description. */
+  readonly apis: Readonly<Record<Port, readonly Route[]>>;
   /** Of this product. */
   readonly version: string;
   /** Identifies this process. */

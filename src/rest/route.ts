@@ -4,8 +4,12 @@ import type { Collection } from '../database/collection.ts';
 import type { Database } from '../database/database.ts';
 import type { Log } from '../observability/log.ts';
 import type { Reader } from '../principals/access.ts';
+import type { Session } from '../principals/sessions.ts';
+import type { ErrorTag } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
 import type { BodyReader } from './body.ts';
+import type { Holding } from './body-watch.ts';
+import type { Content } from './content.ts';
 import type { Parameters } from './path-parameters.ts';
 import type { RestServices } from './rest-services.ts';
 
@@ -34,22 +38,35 @@ export interface RouteSpec<Path extends string, Access extends AccessKind, Query
   readonly whileOffline?: boolean;
   readonly query: z.ZodType<Query>;
   readonly body: BodyReader<Body>;
+  /** For the description of the API: what is answered where all goes well, by status. */
+  readonly answers?: Answers;
+  /** The same: errors beside those that every such route may have. */
+  readonly refuses?: readonly ErrorTag[];
   handle(handling: Handling<Path, Access, Query, Body>): Answer | Promise<Answer>;
 }
 
 export type AccessKind = 'reader' | 'public' | 'admin';
+
+export type Answers = Readonly<Record<number, Content>>;
 
 /** What `handle` gets. */
 export interface Handling<Path extends string, Access extends AccessKind, Query, Body> {
   readonly params: Parameters<Path>;
   readonly query: Query;
   readonly body: Body;
+  /** Counts what the request keeps in memory; its body is counted already. */
+  readonly held: Holding;
   readonly headers: IncomingHttpHeaders;
+  /** Whether the head of the answer is all that is wanted. */
+  readonly isHead: boolean;
   readonly port: Port;
   readonly services: RestServices;
   readonly log: Log;
   readonly reader: Access extends 'public' ? undefined : Reader;
+  /** By which the reader was let in, where it was one. */
+  readonly session: Session | undefined;
   readonly database: Path extends `/{${'db' | 'keyspace'}}${string}` ? Database : undefined;
+  /** Not there for a route that works while offline, which finds its settings in `database`. */
   readonly collection: Path extends `/{keyspace}${string}` ? Collection : undefined;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
@@ -64,6 +81,8 @@ export interface Route {
   readonly whileOffline: boolean;
   readonly query: z.ZodType;
   readonly body: BodyReader<unknown>;
+  readonly answers?: Answers;
+  readonly refuses?: readonly ErrorTag[];
   readonly handle: (handling: AnyHandling) => Answer | Promise<Answer>;
 }
 

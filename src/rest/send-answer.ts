@@ -3,10 +3,12 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
+import { GatewayError } from '../util/errors.ts';
 import { acceptsGzip } from './accept.ts';
 import type { Answer, AnswerBody, Sink } from './answer.ts';
 import { ReaderGone, untilDrained } from './drained.ts';
 import type { Exchange } from './exchange.ts';
+import { giveBack } from './give-back.ts';
 import { prettyJson } from './pretty-json.ts';
 
 export interface SendOptions {
@@ -62,6 +64,8 @@ class Sending {
         return this.#sendChunks(body);
       case 'feed':
         return this.#sendFeed(body);
+      case 'socket':
+        return this.#becomeSocket(body);
     }
   }
 
@@ -81,7 +85,7 @@ class Sending {
       ...this.#exchange.headers,
     };
     if (this.#exchange.isStopping) headers['Connection'] = 'close';
-    if (body.kind !== 'none') headers['Content-Type'] = body.contentType;
+    if ('contentType' in body) headers['Content-Type'] = body.contentType;
     if (particulars.length !== undefined) headers['Content-Length'] = particulars.length;
     for (const name in own) headers[name] = own[name] as string | string[];
     if (particulars.gzip === true) {
@@ -126,8 +130,11 @@ class Sending {
         });
         return await pipeline(source, createGzip({ level: LEVEL }), response, { signal });
       }
-      for await (const chunk of chunks)
-        if (!response.write(chunk)) await untilDrained(response, signal);
+      const isOwner = body.isOwner ?? false;
+      for await (const chunk of chunks) {
+        const whenSent = isOwner && typeof chunk !== 'string' ? () => giveBack(chunk) : undefined;
+        if (!response.write(chunk, whenSent)) await untilDrained(response, signal);
+      }
       response.end();
     } finally {
       await iterator.return?.();
@@ -145,6 +152,15 @@ class Sending {
     } satisfies Sink);
     if (!response.headersSent) this.#writeHead({});
     response.end();
+  }
+
+  #becomeSocket({ run }: Body<'socket'>): void {
+    const { request, response, upgrade } = this.#exchange;
+    if (upgrade === undefined)
+      throw new GatewayError('badRequest', 'this feed is opened by a WebSocket handshake');
+    upgrade.sockets.accept(request, upgrade, run);
+    response.statusCode = this.#answer.status;
+    response.detachSocket(request.socket);
   }
 
   #openFeed(): void {

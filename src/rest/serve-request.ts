@@ -2,6 +2,7 @@ import type { Collection } from '../database/collection.ts';
 import type { Database } from '../database/database.ts';
 import type { Log } from '../observability/log.ts';
 import type { Reader } from '../principals/access.ts';
+import type { Session } from '../principals/sessions.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
 import type { BodyWatch } from './body-watch.ts';
@@ -37,20 +38,24 @@ export async function answerRequest(arrived: Arrived, context: PortContext): Pro
   const { exchange, route, params } = arrived;
   const { port, services, log } = context;
   const { headers } = exchange.request;
-  const { database, keyspace } = findDatabase(arrived, context);
-  exchange.observer = database?.observer;
-  exchange.challenge = database?.config.send_www_authenticate_header ?? true;
-  const reader = route.access === 'public' ? undefined : await readerOf(exchange, database, port);
-  if (database !== undefined && !route.whileOffline && database.state !== 'Online')
-    throw new GatewayError('unavailable', `the database is ${database.state.toLowerCase()}`);
+  const { database: found, keyspace } = findDatabase(arrived, context);
+  exchange.observer = found?.observer;
+  exchange.challenge = found?.config.send_www_authenticate_header ?? true;
+  const sender = route.access === 'public' ? NOBODY : await senderOf(exchange, found, port);
+  const database = found && enterDatabase(found, arrived, services);
   let collection: Collection | undefined;
-  if (params['keyspace'] !== undefined) collection = database?.collection(keyspace);
-  else if (keyspace !== undefined)
+  if (params['keyspace'] !== undefined) {
+    if (route.whileOffline) database?.collectionConfig(keyspace);
+    else collection = database?.collection(keyspace);
+  }
+  if (params['keyspace'] === undefined && keyspace !== undefined)
     throw new GatewayError('badRequest', 'this endpoint takes a database, not a collection of it');
   const query = readQuery(route.query, arrived.query);
+  const held = exchange.hold(context.watch);
   const body = await route.body.read({
     request: exchange.request,
     watch: context.watch,
+    held,
     documentBytesMax: database?.config.limits.document_bytes_max ?? SMALL_BYTES_MAX,
     listBytesMax: services.settings.requestBytesMax,
   });
@@ -58,11 +63,14 @@ export async function answerRequest(arrived: Arrived, context: PortContext): Pro
     params,
     query,
     body,
+    held,
     headers,
+    isHead: exchange.request.method === 'HEAD',
     port,
     services,
     log,
-    reader,
+    reader: sender.reader,
+    session: sender.session,
     database,
     collection,
     signal: exchange.signal,
@@ -70,25 +78,46 @@ export async function answerRequest(arrived: Arrived, context: PortContext): Pro
   return route.handle(handling);
 }
 
+/**
+ * The database as it is by now, which waits for the request from here on. Throws `unavailable`
+ * while it is not online, where the route needs that, and `missing` where it was deleted meanwhile.
+ */
+function enterDatabase(
+  found: Database,
+  { exchange, route }: Arrived,
+  { registry }: RestServices,
+): Database {
+  const { current } = registry.served(found.name);
+  if (!route.whileOffline) exchange.enter(current);
+  return current;
+}
+
+interface Sender {
+  readonly reader: Reader | undefined;
+  readonly session: Session | undefined;
+}
+
+const NOBODY: Sender = { reader: undefined, session: undefined };
+const ADMIN: Sender = { reader: { kind: 'admin' }, session: undefined };
+
 /** Throws `unauthorized`. A session that got a new lifetime brings its cookie with the answer. */
-async function readerOf(
+async function senderOf(
   exchange: Exchange,
   database: Database | undefined,
   port: Port,
-): Promise<Reader | undefined> {
+): Promise<Sender> {
   if (port === 'admin') return ADMIN;
-  if (database === undefined) return undefined;
+  if (database === undefined) return NOBODY;
   const identity = await database.authenticate(exchange.request.headers, exchange.signal);
   const { reader } = identity;
   if (reader.kind === 'user') exchange.user = reader.access.name;
-  if (identity.by === 'session' && identity.extended)
-    exchange.setHeader('Set-Cookie', cookieOf(database, identity.session));
-  return reader;
+  if (identity.by !== 'session') return { reader, session: undefined };
+  if (identity.extended) exchange.setHeader('Set-Cookie', cookieOf(database, identity.session));
+  return { reader, session: identity.session };
 }
 
 /** Only documents have a limit of their own, and they are in databases. */
 const SMALL_BYTES_MAX = 1024 * 1024;
-const ADMIN: Reader = { kind: 'admin' };
 
 interface Found {
   readonly database: Database | undefined;

@@ -48,9 +48,12 @@ test('one range of bytes is understood, anything else is everything', () => {
   assert.deepEqual(parseRange('bytes=-3', 10), { start: 7, end: 10 });
   assert.deepEqual(parseRange('bytes=-30', 10), { start: 0, end: 10 });
   assert.deepEqual(parseRange('bytes=0-99', 10), { start: 0, end: 10 });
+  assert.deepEqual(parseRange(`Bytes=0-${'9'.repeat(400)}`, 10), { start: 0, end: 10 });
+  assert.deepEqual(parseRange(`bytes=-${'9'.repeat(400)}`, 10), { start: 0, end: 10 });
   for (const header of [undefined, 'lines=1-2', 'bytes=0-1,4-5', 'bytes=-', 'bytes=5-2', 'x'])
     assert.equal(parseRange(header, 10), undefined, header);
-  for (const header of ['bytes=10-', 'bytes=20-30', 'bytes=-0'])
+  const beyond = `bytes=${'9'.repeat(400)}-`;
+  for (const header of ['bytes=10-', 'bytes=20-30', 'bytes=-0', beyond])
     assert.equal(
       tagOf(() => parseRange(header, 10)),
       'rangeNotSatisfiable',

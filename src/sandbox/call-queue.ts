@@ -3,16 +3,41 @@ import type { FunctionRecord } from './child-contents.ts';
 import type { Limits } from './limits.ts';
 import type { SyncInput } from './sandbox.ts';
 
-/** A call that waits for a child, or is with one. */
-export interface QueuedCall {
+/** A call that waits for a child, is with one, or (taken back from a stuck one) both. */
+export class QueuedCall {
   readonly record: FunctionRecord;
   /** Undefined: only compile the function. */
   readonly input: SyncInput | undefined;
   readonly chars: number;
+  readonly answer: Promise<string>;
   /** How many children died with it, without blame. */
-  deaths: number;
-  readonly resolve: (answer: string) => void;
-  readonly reject: (cause: GatewayError) => void;
+  deaths = 0;
+  #isSettled = false;
+  readonly #settle: Pick<PromiseWithResolvers<string>, 'resolve' | 'reject'>;
+
+  constructor(record: FunctionRecord, input: SyncInput | undefined, chars: number) {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    this.record = record;
+    this.input = input;
+    this.chars = chars;
+    this.answer = promise;
+    this.#settle = { resolve, reject };
+  }
+
+  /** Whether it is answered or failed: what else becomes of it is of no interest. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  resolve(answer: string): void {
+    this.#isSettled = true;
+    this.#settle.resolve(answer);
+  }
+
+  reject(cause: GatewayError): void {
+    this.#isSettled = true;
+    this.#settle.reject(cause);
+  }
 }
 
 /** Calls in the order in which they came, bounded in number and size. */
@@ -43,30 +68,40 @@ export class CallQueue {
 
   /** Puts calls that were taken back to where they were: the first. */
   putBack(calls: readonly QueuedCall[]): void {
+    if (calls.length === 0) return;
     this.#calls = [...calls, ...this.#calls.slice(this.#head)];
     this.#head = 0;
     for (const call of calls) this.#chars += call.chars;
   }
 
-  /** The next calls that make one batch: at least one, where any waits. */
-  take(): readonly QueuedCall[] {
+  /**
+   * The next calls that make one batch, without those of `barred` functions, which keep their
+   * places.
+   */
+  take(barred: ReadonlySet<FunctionRecord> = NONE): readonly QueuedCall[] {
     const { batchCalls, batchChars } = this.#limits;
     const taken: QueuedCall[] = [];
+    const left: QueuedCall[] = [];
     let chars = 0;
     for (let call = this.#calls[this.#head]; call !== undefined; call = this.#calls[this.#head]) {
-      if (taken.length === batchCalls || (taken.length > 0 && chars + call.chars > batchChars))
-        break;
-      taken.push(call);
-      chars += call.chars;
+      if (barred.has(call.record)) left.push(call);
+      else if (call.isSettled) this.#chars -= call.chars;
+      else if (taken.length === batchCalls) break;
+      else if (taken.length > 0 && chars + call.chars > batchChars) break;
+      else {
+        taken.push(call);
+        chars += call.chars;
+      }
       this.#head++;
     }
     this.#chars -= chars;
-    if (this.#head > TAKEN_KEPT_MAX || this.#head === this.#calls.length) {
-      this.#calls = this.#calls.slice(this.#head);
+    if (left.length > 0 || this.#head > TAKEN_KEPT_MAX || this.#head === this.#calls.length) {
+      this.#calls = [...left, ...this.#calls.slice(this.#head)];
       this.#head = 0;
     }
     return taken;
   }
 }
 
+const NONE: ReadonlySet<FunctionRecord> = new Set();
 const TAKEN_KEPT_MAX = 1024;

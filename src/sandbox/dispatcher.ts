@@ -2,7 +2,7 @@ import type { Log } from '../observability/log.ts';
 import type { Clock } from '../util/clock.ts';
 import { GatewayError } from '../util/errors.ts';
 import { deliver, makeBatch, type Batch } from './batch.ts';
-import { CallQueue } from './call-queue.ts';
+import { CallQueue, QueuedCall } from './call-queue.ts';
 import type { FunctionRecord } from './child-contents.ts';
 import type { Limits } from './limits.ts';
 import { functionFailed } from './parse-outcome.ts';
@@ -12,12 +12,13 @@ import { Seat } from './seat.ts';
 
 /**
  * Gives calls to children. One child works on one batch, what comes meanwhile is the next batch,
- * and a second child stands ready: it takes over when the first dies, and takes what waits when the
- * first is slow. So what a call does to its child is felt by that call, and by others as a short
- * wait.
+ * and others stand ready: they take over when it dies, and take what waits when it is slow. So what
+ * a call does to its child is felt by that call, and by others as a short wait.
  *
  * When a child dies, the call that it had begun fails and the other calls of its batch go first to
- * the next child: a call may run twice, but it is answered once.
+ * the next child; when a call keeps a child for long, they need not wait for that. A call may run
+ * twice, but it is answered once. However many calls of a function go wild, one child is left for
+ * the other functions.
  */
 export class Dispatcher implements AsyncDisposable {
   /** Resolves when a child is ready for the first time; rejects where the first cannot start. */
@@ -48,11 +49,11 @@ export class Dispatcher implements AsyncDisposable {
    */
   async submit(record: FunctionRecord, input?: SyncInput): Promise<string> {
     if (this.#closing.signal.aborted) throw closed();
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
     const chars = input === undefined ? record.source.length : charsOf(input);
-    this.#queue.add({ record, input, chars, deaths: 0, resolve, reject });
+    const call = new QueuedCall(record, input, chars);
+    this.#queue.add(call);
     this.#pumpSoon();
-    return promise;
+    return call.answer;
   }
 
   /** Frees what the children hold of a function that is not called again. */
@@ -129,12 +130,21 @@ export class Dispatcher implements AsyncDisposable {
     while (this.#queue.length > 0) {
       const seat = this.#freeSeat();
       if (seat?.child === undefined) return;
-      const batch = makeBatch(this.#queue.take(), seat.contents, seat.takeDue());
+      const calls = this.#queue.take(this.#barred());
+      if (calls.length === 0) return;
+      const batch = makeBatch(calls, seat.contents, seat.takeDue());
       void this.#work(seat, seat.child, batch);
     }
   }
 
-  /** A seat for the next batch: a second one works only while all that work are slow. */
+  /** Functions that are slow in all seats but one: that one is for the others. */
+  #barred(): ReadonlySet<FunctionRecord> {
+    const slow = this.#seats.flatMap(({ slowFunction }) => slowFunction ?? []);
+    const most = Math.max(this.#seats.length - 1, 1);
+    return new Set(slow.filter((each) => slow.filter((other) => other === each).length >= most));
+  }
+
+  /** A seat for the next batch: another one works only while all that work are slow. */
   #freeSeat(): Seat | undefined {
     if (this.#seats.some(({ batch, isSlow }) => batch !== undefined && !isSlow)) return undefined;
     return this.#seats.find(({ child, batch }) => child?.ended === false && batch === undefined);
@@ -147,9 +157,9 @@ export class Dispatcher implements AsyncDisposable {
       const { again, due } = deliver(batch, await child.run(batch.items), seat.contents);
       seat.due.push(...due);
       seat.answered = true;
-      this.#queue.putBack(again);
+      this.#queue.putBack(again.filter((call) => seat.holds(call)));
     } catch (cause) {
-      this.#mourn(batch, cause);
+      this.#mourn(seat, batch, cause);
     }
     seat.end();
     if (this.#closing.signal.aborted) this.#giveUp(closed());
@@ -157,7 +167,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   /** A child died with a batch: the call that it had begun is to blame. */
-  #mourn({ calls, owners }: Batch, cause: unknown): void {
+  #mourn(seat: Seat, { calls, owners }: Batch, cause: unknown): void {
     if (!(cause instanceof ChildEnded)) {
       for (const call of calls) call.reject(functionFailed('the sandbox broke'));
       this.#options.log.error('bug: sandbox batch failed', { cause: String(cause) });
@@ -169,9 +179,10 @@ export class Dispatcher implements AsyncDisposable {
       const { message: reason } = cause;
       this.#options.log.warn('sandbox child ended', { reason, calls: calls.length });
     }
+    guilty?.reject(isClosing ? closed() : functionFailed(cause.message));
     const again = calls.filter((call) => {
+      if (!seat.holds(call)) return false;
       if (isClosing) call.reject(closed());
-      else if (call === guilty) call.reject(functionFailed(cause.message));
       else if (guilty !== undefined) return true;
       else if (++call.deaths < this.#options.limits.attempts) return true;
       else call.reject(new GatewayError('unavailable', 'the sync function could not be run'));
@@ -188,7 +199,10 @@ export class Dispatcher implements AsyncDisposable {
     while (this.#seats.some(({ batch }) => batch !== undefined)) {
       await clock.sleep(limits.checkMs, this.#closing.signal);
       if (this.#closing.signal.aborted) break;
-      for (const seat of this.#seats) seat.look(clock.now());
+      for (const seat of this.#seats) {
+        seat.look(clock.now());
+        this.#queue.putBack(seat.withdraw(clock.now()));
+      }
       this.#pump();
     }
     this.#isWatching = false;

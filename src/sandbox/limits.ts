@@ -3,8 +3,11 @@
  * limit fails the call that reached it, and nothing else.
  */
 export const LIMITS = {
-  /** Children that are ready or starting: one works, the other is its spare. */
-  children: 2,
+  /**
+   * Children that are ready or starting: one works, the others are its spares. A function whose
+   * calls take long has all but one of them.
+   */
+  children: 3,
   /** The heap of a child. Two revisions of 20 MB and what is made of them must fit. */
   heapMb: 512,
   /** What `ulimit -d` adds to the heap for the program, its tables and buffers (measured: 560). */
@@ -19,8 +22,10 @@ export const LIMITS = {
   readMs: 5000,
   /** How often a working child is looked at. */
   checkMs: 25,
-  /** Looks after which a batch counts as slow, and the spare takes what waits. */
+  /** Looks after which a batch counts as slow, and a spare takes what waits. */
   slowChecks: 2,
+  /** A call that takes so long is left to its child alone: the others of its batch go elsewhere. */
+  stuckMs: 250,
   /** The pause after a child that never answered; it doubles with each, up to the second one. */
   restartMsFirst: 25,
   restartMsMost: 5000,

@@ -97,6 +97,24 @@ test('while a call is slow, what comes after it is answered by the spare', async
   assert.deepEqual(ended, ['ok', 'functionFailed']);
 });
 
+test('a stuck call does not keep its batch, nor many of them the other functions', async () => {
+  await using opened = await open({ timeoutMs: 2000 });
+  const { hostile, sandbox } = opened;
+  const calm = await sandbox.syncFunction("function() { channel('ok') }", {
+    timeoutMs: 2000,
+    log: silentLog,
+  });
+  const begunAt = performance.now();
+  const together = ['loop', 'fine', 'fine'].map((how) => call(hostile, how));
+  assert.deepEqual(await Promise.all(together.slice(1)), ['ok', 'ok']);
+  const loops = Array.from({ length: 4 }, () => call(hostile, 'loop'));
+  for (let n = 0; n < 20; n++) assert.equal(await call(calm, ''), 'ok');
+  assert(performance.now() - begunAt < 1500, 'before the first loop is given up');
+  await opened.sandbox[Symbol.asyncDispose]();
+  const failed = await Promise.all([...together.slice(0, 1), ...loops]);
+  assert.deepEqual(new Set(failed), new Set(['unavailable']));
+});
+
 test('calls of a batch that take their time are not held against each other', async () => {
   await using opened = await open({ timeoutMs: 400 });
   const answers = await Promise.all(Array.from({ length: 5 }, () => call(opened.hostile, 'slow')));
@@ -167,7 +185,7 @@ test('when the gateway is killed, a looping child ends too', async () => {
   await once(gateway.stdout, 'data');
   assert(gateway.pid !== undefined);
   const children = childrenOf(gateway.pid);
-  assert.equal(children.length, 2);
+  assert.equal(children.length, 3);
   gateway.kill('SIGKILL');
   await once(gateway, 'exit');
   const end = Date.now() + 5000;
@@ -179,7 +197,7 @@ test('a child has no environment, and limits of its own', async () => {
   await using opened = await open({ heapMb: 100 });
   assert.equal(await call(opened.hostile, 'fine'), 'ok');
   const children = childrenOf(process.pid);
-  assert.equal(children.length, 2);
+  assert.equal(children.length, 3);
   for (const pid of children) {
     assert.equal(readFileSync(`/proc/${pid}/environ`, 'latin1').replaceAll('\0', ''), '');
     const limits = readFileSync(`/proc/${pid}/limits`, 'latin1');

@@ -1,5 +1,6 @@
 import type { Batch } from './batch.ts';
-import { ChildContents } from './child-contents.ts';
+import type { QueuedCall } from './call-queue.ts';
+import { ChildContents, type FunctionRecord } from './child-contents.ts';
 import type { Limits } from './limits.ts';
 import type { SandboxChild } from './sandbox-child.ts';
 import type { Item } from './wire.ts';
@@ -15,6 +16,8 @@ export class Seat {
   isSlow = false;
   /** Whether this child ever answered a batch. */
   answered = false;
+  /** Calls of the batch that another child has been given meanwhile. */
+  readonly #withdrawn = new Set<QueuedCall>();
   readonly #limits: Limits;
   #seen: Batch | undefined;
   #looks = 0;
@@ -52,6 +55,31 @@ export class Seat {
   end(): void {
     this.batch = undefined;
     this.isSlow = false;
+    this.#withdrawn.clear();
+  }
+
+  /** The function that keeps it busy for long; undefined where none does. */
+  get slowFunction(): FunctionRecord | undefined {
+    return this.isSlow ? this.#owner?.record : undefined;
+  }
+
+  /** Whether the call is this seat's to answer or to give back. */
+  holds(call: QueuedCall): boolean {
+    return !call.isSettled && !this.#withdrawn.has(call);
+  }
+
+  /**
+   * Where one call keeps the child: the other calls of its batch, once. It may still run and answer
+   * them, but whoever is first does.
+   */
+  withdraw(nowMs: number): readonly QueuedCall[] {
+    const { batch } = this;
+    const owner = this.#owner;
+    if (batch === undefined || owner === undefined || this.#withdrawn.size > 0) return [];
+    if (!this.isSlow || nowMs - this.#begunAt < this.#limits.stuckMs) return [];
+    const others = batch.calls.filter((call) => call !== owner && !call.isSettled);
+    for (const call of others) this.#withdrawn.add(call);
+    return others;
   }
 
   /**
@@ -73,7 +101,7 @@ export class Seat {
     const begun = child.begun();
     if (begun !== this.#begun) this.#newCall(begun, nowMs);
     this.#looksAtCall++;
-    const limitMs = this.#timeLimitMs(batch);
+    const limitMs = this.#timeLimitMs();
     if (this.#looksAtCall > LOOKS_LEAST && nowMs - this.#begunAt >= limitMs)
       child.kill(`took longer than ${limitMs} ms`);
   }
@@ -84,8 +112,12 @@ export class Seat {
     this.#looksAtCall = 0;
   }
 
-  #timeLimitMs({ owners }: Batch): number {
-    const owner = this.#begun === undefined ? undefined : owners[this.#begun];
+  get #owner(): QueuedCall | undefined {
+    return this.#begun === undefined ? undefined : this.batch?.owners[this.#begun];
+  }
+
+  #timeLimitMs(): number {
+    const owner = this.#owner;
     if (owner === undefined) return this.#limits.readMs;
     const { timeoutMs } = owner.record;
     const readMs = Math.floor((owner.chars / 1e6) * this.#limits.msPerMillionChars);

@@ -190,6 +190,6 @@ test('the winner depends on the tree alone, in whatever order it arrived (invari
       const [left, ...rest] = await states();
       for (const other of rest) assert.deepEqual(other, left);
     }),
-    { seed, numRuns: 25, interruptAfterTimeLimit: 60_000 },
+    { seed, numRuns: 40, interruptAfterTimeLimit: 60_000 },
   );
 });

@@ -8,6 +8,7 @@ const NEEDED = [
     package: 'strace',
     why: 'the durability tests watch fsync and acknowledgements',
   },
+  { command: 'curl', package: 'curl', why: 'the commands of the pages are run as they stand' },
 ];
 
 /** Installs what is missing; where this user may not, ends the process with what to run. */

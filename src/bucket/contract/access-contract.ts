@@ -49,7 +49,9 @@ export function accessContract(open: OpenBucket): void {
     const changed = await apply(bucket, putPrincipal('user:ann', change));
     const { principals } = await bucket.readAccess('db', 'user:ann');
     assert.deepEqual(principals[0]?.record, {
-      value: '{"v":2}', cas: changed.cas, seq: changed.seq,
+      value: '{"v":2}',
+      cas: changed.cas,
+      seq: changed.seq,
     });
     const other = await bucket.readAccess('other', 'user:ann');
     assert.equal(other.principals[0]?.record, undefined);
@@ -72,15 +74,22 @@ export function accessContract(open: OpenBucket): void {
     );
     await apply(bucket, putPrincipal('user:ann', { grants: [x] }));
     assert.deepEqual(await grantsOf(bucket, 'user:ann'), [
-      'channel x d 1-0', 'channel y d 2-0', 'channel x  3-0',
+      'channel x d 1-0',
+      'channel y d 2-0',
+      'channel x  3-0',
     ]);
     const fourth = await apply(bucket, putDocument(c, 'd', { ifCas: second.cas, grants: inDb(y) }));
     assert.deepEqual(await grantsOf(bucket, 'user:ann'), [
-      'channel x d 1-4', 'channel y d 2-0', 'channel x  3-0',
+      'channel x d 1-4',
+      'channel y d 2-0',
+      'channel x  3-0',
     ]);
     await apply(bucket, putDocument(c, 'd', { ifCas: fourth.cas, grants: inDb(x) }));
     assert.deepEqual(await grantsOf(bucket, 'user:ann'), [
-      'channel x d 1-4', 'channel y d 2-5', 'channel x  3-0', 'channel x d 5-0',
+      'channel x d 1-4',
+      'channel y d 2-5',
+      'channel x  3-0',
+      'channel x d 5-0',
     ]);
   });
 
@@ -89,13 +98,18 @@ export function accessContract(open: OpenBucket): void {
     const c = await bucket.openCollection('_default._default');
     const x = channelGrant('user:ann', c, 'x');
     const exists = {
-      principal: 'user:ann', kind: 'exists', collection: NO_COLLECTION, target: '',
+      principal: 'user:ann',
+      kind: 'exists',
+      collection: NO_COLLECTION,
+      target: '',
     } as const;
     await apply(bucket, putDocument(c, 'd', { grants: inDb(x) }));
     const { cas } = await apply(bucket, putPrincipal('user:ann', { grants: [x, exists] }));
     await apply(bucket, putPrincipal('user:ann', { ifCas: cas, value: null, grants: [] }));
     assert.deepEqual(await grantsOf(bucket, 'user:ann'), [
-      'channel x d 1-0', 'channel x  2-3', 'exists   2-3',
+      'channel x d 1-0',
+      'channel x  2-3',
+      'exists   2-3',
     ]);
   });
 
@@ -109,7 +123,10 @@ export function accessContract(open: OpenBucket): void {
     await apply(bucket, putDocument(c, 'e', { grants: { database: 'elsewhere', grants: [] } }));
     assert.deepEqual(await grantsOf(bucket, 'user:ann'), ['channel x d 1-0']);
     const made = await bucket.grantsOf(c, docId('d'));
-    assert.deepEqual(made.map(({ principal, target }) => [principal, target]), [['user:ann', 'x']]);
+    assert.deepEqual(
+      made.map(({ principal, target }) => [principal, target]),
+      [['user:ann', 'x']],
+    );
     assert.deepEqual(await bucket.grantsOf(other, docId('d')), []);
   });
 
@@ -126,7 +143,11 @@ export function accessContract(open: OpenBucket): void {
     const snapshot = await bucket.readAccess('db', 'user:ann');
     assert.deepEqual(
       snapshot.principals.map(({ principal, record }) => [principal, record !== undefined]),
-      [['user:ann', true], ['role:new', false], ['role:old', true]],
+      [
+        ['user:ann', true],
+        ['role:new', false],
+        ['role:old', true],
+      ],
     );
     assert.deepEqual(grantsIn(snapshot, 'role:old'), ['channel x  3-0']);
     assert.equal(snapshot.asOf, 3);
@@ -178,7 +199,10 @@ export function accessContract(open: OpenBucket): void {
     assert.deepEqual(await list({ limit: 1, after: 'user:' }), ['user:a']);
     assert.deepEqual(await list({ kind: 'role' }), ['role:r']);
     const [last] = await bucket.listPrincipals({
-      database: 'db', kind: 'user', after: 'user:a', limit: 10,
+      database: 'db',
+      kind: 'user',
+      after: 'user:a',
+      limit: 10,
     });
     assert.deepEqual(last, { principal: 'user:b', value: '{"b":1}' });
   });

@@ -22,10 +22,9 @@ export type OpenBucket = () => Promise<Bucket>;
 export const docId = (text: string): DocId => text as DocId;
 export const revId = (text: string): RevId => text as RevId;
 export const seq = (value: number): Sequence => value as Sequence;
-export const cas = (value: number): Cas => value as Cas;
 export const NO_COLLECTION = 0 as CollectionId;
 
-export type DocumentOptions = Partial<Omit<DocumentChange, 'kind' | 'collection' | 'key'>>;
+type DocumentOptions = Partial<Omit<DocumentChange, 'kind' | 'collection' | 'key'>>;
 
 export function putDocument(
   collection: CollectionId,
@@ -120,9 +119,10 @@ export async function apply(
   return applied(result);
 }
 
-export function applied(
-  result: CommitResult | undefined,
-): { readonly cas: Cas; readonly seq: Sequence } {
+export function applied(result: CommitResult | undefined): {
+  readonly cas: Cas;
+  readonly seq: Sequence;
+} {
   const told = must(result, 'a commit gives a result for each change');
   assert.ok(told.ok, `not applied: ${JSON.stringify(told)}`);
   return told;
@@ -134,7 +134,9 @@ export async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(all);
 }
 
-export async function* pieces(...all: readonly (Uint8Array | string)[]): AsyncGenerator<Uint8Array> {
+export async function* pieces(
+  ...all: readonly (Uint8Array | string)[]
+): AsyncGenerator<Uint8Array> {
   for (const piece of all) {
     await Promise.resolve();
     yield typeof piece === 'string' ? Buffer.from(piece) : piece;

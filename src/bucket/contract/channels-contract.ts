@@ -21,7 +21,7 @@ function shape(page: ChannelPage): readonly string[] {
 
 async function readAll(bucket: Bucket, request: ChannelRequest): Promise<readonly string[]> {
   const rows: string[] = [];
-  for (let after = request.after; ; ) {
+  for (let after = request.after; ;) {
     const page = await bucket.readChannels({ ...request, after });
     rows.push(...shape(page));
     after = page.scannedTo;
@@ -74,7 +74,13 @@ export function channelsContract(open: OpenBucket): void {
     assert.deepEqual(page.rows, [
       { seq: 2, key: 'a', rev: '2-b', flags: FLAG.removed, body: null, channel: 'x' },
       {
-        seq: 3, key: 'a', rev: '3-c', flags: 0, body: '{"plain":true}', channel: 'y', metadata: '{}',
+        seq: 3,
+        key: 'a',
+        rev: '3-c',
+        flags: 0,
+        body: '{"plain":true}',
+        channel: 'y',
+        metadata: '{}',
       },
     ]);
     const back = { ifCas: third.cas, rev: revId('4-d'), channels: move(['x', 'y']) };
@@ -87,7 +93,10 @@ export function channelsContract(open: OpenBucket): void {
     const c = await bucket.openCollection('_default._default');
     const first = await apply(bucket, putDocument(c, 'a', { channels: move(['x']) }));
     const tombstone = {
-      ifCas: first.cas, body: null, flags: FLAG.deleted, channels: move([], ['x']),
+      ifCas: first.cas,
+      body: null,
+      flags: FLAG.deleted,
+      channels: move([], ['x']),
     };
     await apply(bucket, putDocument(c, 'a', tombstone));
     const request = channelRequest(c, ['x'], { bodies: true });
@@ -143,7 +152,10 @@ export function channelsContract(open: OpenBucket): void {
     );
     const rows = await readAll(bucket, channelRequest(c, names, { limit: 40 }));
     const seqs = rows.map((row) => Number.parseInt(row, 10));
-    assert.deepEqual(seqs, seqs.toSorted((a, b) => a - b));
+    assert.deepEqual(
+      seqs,
+      seqs.toSorted((a, b) => a - b),
+    );
     assert.equal(new Set(seqs).size, 500);
   });
 
@@ -154,15 +166,23 @@ export function channelsContract(open: OpenBucket): void {
     await apply(
       bucket,
       putDocument(c, 'branched', {
-        flags: FLAG.branched, metadata: '{"tree":1}', channels: move(['x']),
+        flags: FLAG.branched,
+        metadata: '{"tree":1}',
+        channels: move(['x']),
       }),
     );
     const read = async (options: Partial<ChannelRequest>): Promise<unknown> => {
       const { rows } = await bucket.readChannels(channelRequest(c, ['x'], options));
       return rows.map(({ body, metadata }) => [body, metadata]);
     };
-    assert.deepEqual(await read({}), [[null, undefined], [null, undefined]]);
-    assert.deepEqual(await read({ branches: true }), [[null, undefined], [null, '{"tree":1}']]);
+    assert.deepEqual(await read({}), [
+      [null, undefined],
+      [null, undefined],
+    ]);
+    assert.deepEqual(await read({ branches: true }), [
+      [null, undefined],
+      [null, '{"tree":1}'],
+    ]);
     assert.deepEqual(await read({ bodies: true }), [
       ['{"p":1}', '{}'],
       ['{"plain":true}', '{"tree":1}'],
@@ -175,9 +195,10 @@ export function channelsContract(open: OpenBucket): void {
     const first = await apply(bucket, putDocument(c, 'a', { channels: move(['x', 'y']) }));
     await apply(bucket, putDocument(c, 'a', { ifCas: first.cas, channels: move(['y']) }));
     const { rows } = await bucket.readChannels(channelRequest(c, ['x'], { bodies: true }));
-    assert.deepEqual(rows.map(({ seq: at, body, metadata }) => [at, body, metadata]), [
-      [1, null, undefined],
-    ]);
+    assert.deepEqual(
+      rows.map(({ seq: at, body, metadata }) => [at, body, metadata]),
+      [[1, null, undefined]],
+    );
     await apply(bucket, { kind: 'purge', collection: c, key: docId('a') });
     assert.deepEqual(await readAll(bucket, channelRequest(c, ['x', 'y'])), []);
   });

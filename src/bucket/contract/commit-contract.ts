@@ -102,7 +102,10 @@ export function commitContract(open: OpenBucket): void {
       assert.deepEqual(second, { ok: false, failed: 'cas', actualCas: cas });
     }
     const seqs = all.map(([first]) => applied(first).seq).toSorted((a, b) => a - b);
-    assert.deepEqual(seqs, keys.map((_, at) => at + 1));
+    assert.deepEqual(
+      seqs,
+      keys.map((_, at) => at + 1),
+    );
     const found = await bucket.getMany(c, keys.map(docId));
     assert.ok(found.every((stored) => stored !== undefined));
   });

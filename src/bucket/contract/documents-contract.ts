@@ -67,7 +67,10 @@ export function documentsContract(open: OpenBucket): void {
     const c = await bucket.openCollection('_default._default');
     await bucket.commit([putDocument(c, 'a'), putDocument(c, 'b')]);
     const found = await bucket.getMany(c, ['b', 'none', 'a', 'b'].map(docId));
-    assert.deepEqual(found.map((stored) => stored?.key), ['b', undefined, 'a', 'b']);
+    assert.deepEqual(
+      found.map((stored) => stored?.key),
+      ['b', undefined, 'a', 'b'],
+    );
     assert.deepEqual(await bucket.getMany(c, []), []);
   });
 

@@ -16,7 +16,11 @@ import {
 } from './changes.ts';
 
 /** Reads the history until it has told everything up to `upTo`. */
-async function historyTo(bucket: Bucket, since: number, upTo: number): Promise<readonly Mutation[]> {
+async function historyTo(
+  bucket: Bucket,
+  since: number,
+  upTo: number,
+): Promise<readonly Mutation[]> {
   const stop = new AbortController();
   const all: Mutation[] = [];
   for await (const page of bucket.mutations(seq(since), stop.signal)) {
@@ -48,17 +52,29 @@ export function historyContract(open: OpenBucket): void {
     await apply(
       bucket,
       putDocument(one, 'a', {
-        ifCas: a.cas, rev: revId('2-b'), flags: FLAG.conflict, channels: move(['x'], ['y']),
+        ifCas: a.cas,
+        rev: revId('2-b'),
+        flags: FLAG.conflict,
+        channels: move(['x'], ['y']),
       }),
     );
     const all = await historyTo(bucket, 0, 5);
     assert.deepEqual(all.map(shape), ['2 b', '3 user:ann', '4 c', '4 role:r', '5 a']);
     assert.deepEqual(all.at(-1), {
-      kind: 'document', seq: 5, collection: one, key: 'a', rev: '2-b', flags: FLAG.conflict,
-      channels: ['x'], removed: ['y'],
+      kind: 'document',
+      seq: 5,
+      collection: one,
+      key: 'a',
+      rev: '2-b',
+      flags: FLAG.conflict,
+      channels: ['x'],
+      removed: ['y'],
     });
     assert.deepEqual(all.at(1), {
-      kind: 'access', seq: 3, database: 'db', principal: 'user:ann',
+      kind: 'access',
+      seq: 3,
+      database: 'db',
+      principal: 'user:ann',
     });
     assert.deepEqual((await historyTo(bucket, 3, 5)).map(shape), ['4 c', '4 role:r', '5 a']);
   });
@@ -102,7 +118,10 @@ export function historyContract(open: OpenBucket): void {
       await bucket.commit(changes.slice(at, at + BATCH_MAX));
     }
     const all = await historyTo(bucket, 0, 2500);
-    assert.deepEqual(all.map((mutation) => mutation.seq), changes.map((_, at) => at + 1));
+    assert.deepEqual(
+      all.map((mutation) => mutation.seq),
+      changes.map((_, at) => at + 1),
+    );
   });
 
   test('one document may change more principals than a page holds', async () => {
@@ -115,9 +134,10 @@ export function historyContract(open: OpenBucket): void {
     await apply(bucket, putDocument(c, 'after'));
     const all = await historyTo(bucket, 0, 3);
     assert.equal(all.length, names.length + 3);
-    assert.deepEqual([all[0], all[1], all.at(-1)].map((m) => shape(must(m, 'told'))), [
-      '1 before', '2 grants', '3 after',
-    ]);
+    assert.deepEqual(
+      [all[0], all[1], all.at(-1)].map((m) => shape(must(m, 'told'))),
+      ['1 before', '2 grants', '3 after'],
+    );
     assert.deepEqual(new Set(all.slice(2, -1).map(shape)), new Set(names.map((n) => `2 ${n}`)));
   });
 

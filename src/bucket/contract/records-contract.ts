@@ -10,7 +10,10 @@ export function recordsContract(open: OpenBucket): void {
     const key = recordKey('r');
     const first = await apply(bucket, putRecord(key, { ifCas: 'absent', value: '{"v":1}' }));
     assert.deepEqual(await bucket.getRecord(key), {
-      key, cas: first.cas, value: '{"v":1}', expiry: 0,
+      key,
+      cas: first.cas,
+      value: '{"v":1}',
+      expiry: 0,
     });
     assert.deepEqual(await bucket.commit([putRecord(key, { ifCas: 'absent' })]), [
       { ok: false, failed: 'cas', actualCas: first.cas },
@@ -30,7 +33,11 @@ export function recordsContract(open: OpenBucket): void {
   test('records of another kind, database or id are others', async () => {
     await using bucket = await open();
     await apply(bucket, putRecord(recordKey('r', 'k', 'd')));
-    for (const key of [recordKey('r', 'k', ''), recordKey('r', 'j', 'd'), recordKey('', 'k', 'd')]) {
+    for (const key of [
+      recordKey('r', 'k', ''),
+      recordKey('r', 'j', 'd'),
+      recordKey('', 'k', 'd'),
+    ]) {
       assert.equal(await bucket.getRecord(key), undefined);
     }
   });
@@ -84,6 +91,9 @@ export function recordsContract(open: OpenBucket): void {
     while (await bucket.removeExpired(3_000_000_001, 60)) steps += 1;
     assert.ok(steps > 0);
     const left = await bucket.listRecords({ kind: 'thing', database: 'db', limit: 1000 });
-    assert.deepEqual(left.map(({ key }) => key.id), ['stays']);
+    assert.deepEqual(
+      left.map(({ key }) => key.id),
+      ['stays'],
+    );
   });
 }

@@ -3,9 +3,11 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import type { Digest } from '../../document/types.ts';
 import { GatewayError } from '../../util/errors.ts';
-import type { StoredAttachment } from '../bucket.ts';
+import type { AttachmentReference, StoredAttachment } from '../bucket.ts';
 import { Query } from './query.ts';
 
+/** References that one step of a removal ends. */
+const REFERENCES_ENDED_MAX = 200;
 /** Chunks that one step of a removal deletes: 4 MB, some milliseconds. */
 const CHUNKS_REMOVED_MAX = 16;
 
@@ -36,7 +38,8 @@ export class AttachmentWriter {
   readonly #removeChunks: Query;
   readonly #remove: Query;
   readonly #collectable: Query<[id: number]>;
-  readonly #references: Query<[digest: Digest]>;
+  readonly #references: Query<[digest: Digest, until: number]>;
+  readonly #ended: Query<[metadata: number, digest: Digest]>;
   readonly #refer: Query;
   readonly #unrefer: Query;
 
@@ -69,8 +72,18 @@ export class AttachmentWriter {
       `SELECT id FROM attachments WHERE unreferenced_since < ?
        ORDER BY unreferenced_since LIMIT 1`,
     );
-    this.#references = new Query(db, 'SELECT digest FROM attachment_references WHERE metadata = ?');
-    this.#refer = query('INSERT INTO attachment_references (metadata, digest) VALUES (?, ?)');
+    this.#references = new Query(
+      db,
+      'SELECT digest, until FROM attachment_references WHERE metadata = ?',
+    );
+    this.#ended = new Query(
+      db,
+      `SELECT metadata, digest FROM attachment_references
+       WHERE until > 0 AND until <= ? ORDER BY until LIMIT ${REFERENCES_ENDED_MAX}`,
+    );
+    this.#refer = query(
+      'INSERT OR REPLACE INTO attachment_references (metadata, digest, until) VALUES (?, ?, ?)',
+    );
     this.#unrefer = query('DELETE FROM attachment_references WHERE metadata = ? AND digest = ?');
   }
 
@@ -103,6 +116,15 @@ export class AttachmentWriter {
     return { digest, length };
   }
 
+  /** Whether all are there; the grace time of those that nothing refers to begins anew. */
+  keep(digests: readonly Digest[], nowSecs: number): boolean {
+    for (const digest of digests) {
+      if (this.#byDigest.one(digest) === undefined) return false;
+      if (this.#referred.one(digest) === undefined) this.#setUnreferenced.run(nowSecs, digest);
+    }
+    return true;
+  }
+
   /** Gives up an upload; its chunks are left to `collect`. */
   discard(upload: number): void {
     const state = this.#uploads.get(upload);
@@ -110,12 +132,12 @@ export class AttachmentWriter {
     if (state !== undefined) this.#abandon.run(state.id);
   }
 
-  /** Forgets an upload that ended; after a rollback its row may be another's, so nothing is done to it. */
+  /** Forgets an upload that ended; after a rollback its row may be another's by now. */
   lose(upload: number): void {
     this.#uploads.delete(upload);
   }
 
-  /** Removes a step's worth of what nothing refers to since before `sinceSecs`; whether it removed any. */
+  /** Removes a step of what nothing refers to since before `sinceSecs`; whether there was any. */
   collect(sinceSecs: number): boolean {
     const row = this.#collectable.one(sinceSecs);
     if (row === undefined) return false;
@@ -127,17 +149,28 @@ export class AttachmentWriter {
   }
 
   /** What a document refers to from now on; attachments may be named before they are stored. */
-  refer(metadata: number, digests: readonly Digest[], nowSecs: number): void {
-    const before = new Set(this.#references.all(metadata).map(([digest]) => digest));
-    const after = new Set(digests);
-    for (const digest of after.difference(before)) {
-      this.#refer.run(metadata, digest);
-      this.#forget.run(digest);
+  refer(metadata: number, references: readonly AttachmentReference[], nowSecs: number): void {
+    const before = new Map(this.#references.all(metadata));
+    const after = new Map(references.map(({ digest, until }) => [digest, until]));
+    for (const [digest, until] of after) {
+      if (before.get(digest) === until) continue;
+      this.#refer.run(metadata, digest, until);
+      if (!before.has(digest)) this.#forget.run(digest);
     }
-    for (const digest of before.difference(after)) {
-      this.#unrefer.run(metadata, digest);
-      if (this.#referred.one(digest) === undefined) this.#setUnreferenced.run(nowSecs, digest);
-    }
+    for (const digest of before.keys())
+      if (!after.has(digest)) this.#end(metadata, digest, nowSecs);
+  }
+
+  /** Ends references that are past their time; whether more may be left. */
+  endReferences(nowSecs: number): boolean {
+    const ended = this.#ended.all(nowSecs);
+    for (const [metadata, digest] of ended) this.#end(metadata, digest, nowSecs);
+    return ended.length === REFERENCES_ENDED_MAX;
+  }
+
+  #end(metadata: number, digest: Digest, nowSecs: number): void {
+    this.#unrefer.run(metadata, digest);
+    if (this.#referred.one(digest) === undefined) this.#setUnreferenced.run(nowSecs, digest);
   }
 
   #stateOf(upload: number): Upload {

@@ -9,29 +9,37 @@ export interface UploadOptions {
   readonly signal?: AbortSignal;
 }
 
-/** As `Bucket.putAttachment`: two chunks in memory; more is asked for when one is written. */
+/** As `Bucket.putAttachment`: one chunk in memory; more is asked for when it is written. */
 export async function putAttachment(
   store: Store,
   bytes: AsyncIterable<Uint8Array>,
   options: UploadOptions,
 ): Promise<StoredAttachment> {
   const upload = store.beginUpload();
+  const chunk = store.chunkBuffers.take();
   try {
     let first = true;
-    let held: Uint8Array | undefined;
-    for await (const chunk of chunksOf(bytes, options)) {
-      if (held !== undefined) {
-        await store.writer.addChunk(upload, held, { nowSecs: store.nowSecs(), first });
-        first = false;
+    let filled = 0;
+    for await (const piece of limited(bytes, options)) {
+      for (let at = 0; at < piece.byteLength;) {
+        if (filled === CHUNK_BYTES) {
+          await store.writer.addChunk(upload, chunk, { nowSecs: store.nowSecs(), first });
+          first = false;
+          filled = 0;
+        }
+        const part = piece.subarray(at, at + CHUNK_BYTES - filled);
+        chunk.set(part, filled);
+        filled += part.byteLength;
+        at += part.byteLength;
       }
-      held = chunk;
     }
-    const last = held ?? new Uint8Array(0);
+    const last = chunk.subarray(0, filled);
     return await store.writer.finishUpload(upload, last, { nowSecs: store.nowSecs(), first });
   } catch (cause) {
     await discard(store, upload);
     throw cause;
   } finally {
+    store.chunkBuffers.give(chunk);
     store.endUpload();
   }
 }
@@ -44,31 +52,19 @@ async function discard(store: Store, upload: number): Promise<void> {
   }
 }
 
-/** The bytes anew in chunks of CHUNK_BYTES; the last one may be shorter. */
-async function* chunksOf(
+/** Fails as soon as the bytes are too many, or the signal aborts. */
+async function* limited(
   bytes: AsyncIterable<Uint8Array>,
   { lengthMax, signal }: UploadOptions,
 ): AsyncGenerator<Uint8Array> {
-  let chunk = new Uint8Array(CHUNK_BYTES);
-  let filled = 0;
   let length = 0;
   for await (const piece of abortable(bytes, signal)) {
     length += piece.byteLength;
     if (length > lengthMax) {
       throw new GatewayError('tooLarge', `the attachment is longer than ${lengthMax} bytes`);
     }
-    for (let at = 0; at < piece.byteLength;) {
-      const part = piece.subarray(at, at + CHUNK_BYTES - filled);
-      chunk.set(part, filled);
-      filled += part.byteLength;
-      at += part.byteLength;
-      if (filled < CHUNK_BYTES) continue;
-      yield chunk;
-      chunk = new Uint8Array(CHUNK_BYTES);
-      filled = 0;
-    }
+    yield piece;
   }
-  if (filled > 0) yield chunk.slice(0, filled);
 }
 
 /** Ends with the signal's reason as soon as it aborts, whatever the source is waiting for. */
@@ -126,7 +122,8 @@ async function* bytesOf(
     if (part.byteLength === 0) {
       throw new GatewayError('corrupt', 'an attachment is shorter than its length says');
     }
-    yield part;
+    // Before it is the reader's, who may give its memory away.
     at += part.byteLength;
+    yield part;
   }
 }

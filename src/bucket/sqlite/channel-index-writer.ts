@@ -25,7 +25,7 @@ export class ChannelIndexWriter {
     );
   }
 
-  /** The list after `change`; the entries that it replaces are removed, `insert` adds the new ones. */
+  /** The list after `change`: entries that it replaces are removed, `insert` adds the new ones. */
   replace(
     change: DocumentChange,
     old: { readonly id: number; readonly seq: Sequence; readonly list: ChannelList },

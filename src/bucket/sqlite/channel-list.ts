@@ -1,8 +1,9 @@
 /**
  * The entries that a document has in the channel index, kept with its metadata so that the next
  * change can replace them and a purge can remove them: JSON `[in, out, left]`, where `in` are the
- * channels (by number) that it is in, `out` those that it left with its last change (both have their
- * entry at the document's sequence), and `left` is `channel, seq, channel, seq …` of older removals.
+ * channels (by number) that it is in, `out` those that it left with its last change (both have
+ * their entry at the document's sequence), and `left` is `channel, seq, channel, seq …` of older
+ * removals.
  */
 export interface ChannelList {
   readonly in: readonly number[];

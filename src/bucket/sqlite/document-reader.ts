@@ -23,7 +23,7 @@ type DocumentRow = readonly [
 
 type ForeignRow = readonly [key: DocId, cas: Cas, expiry: number, body: string];
 
-/** A body that the gateway wrote has the sequence of its metadata as CAS; a stranger's is negative. */
+/** A body of the gateway has the sequence of its metadata as CAS; a stranger's is negative. */
 const WITH_BODIES = 'd.id, d.expiry, d.body, f.cas, f.expiry, f.body';
 const WITHOUT_BODIES = 'd.id, d.expiry, NULL, f.cas, f.expiry, NULL';
 const documentsWith = (bodies: string): string => `

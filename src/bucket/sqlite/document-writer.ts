@@ -16,7 +16,7 @@ import type { RecordWriter } from './record-writer.ts';
 import { nextSequence, type Transaction } from './transaction.ts';
 
 /** The parts of a write transaction, which share one connection. */
-export interface WriterParts {
+interface WriterParts {
   readonly channels: ChannelIndexWriter;
   readonly grants: GrantWriter;
   readonly records: RecordWriter;
@@ -223,7 +223,8 @@ export function casOf(row: {
 }): Cas {
   if (row.foreignCas !== null) return row.foreignCas;
   const deletedByStranger = row.document !== 0 && row.own === null;
-  return (deletedByStranger ? -row.seq : row.seq) as Cas;
+  const own: number = row.seq;
+  return (deletedByStranger ? -own : own) as Cas;
 }
 
 function listOf(standing: Standing): ChannelList {

@@ -28,7 +28,8 @@ export class ExpiryRemover {
   step(nowSecs: number, graceSecs: number): boolean {
     const bodies = this.#bodies.run(nowSecs).changes;
     const records = this.#records.run(nowSecs).changes;
+    const references = this.#attachments.endReferences(nowSecs);
     const collected = this.#attachments.collect(nowSecs - graceSecs);
-    return collected || bodies === ROWS_REMOVED_MAX || records === ROWS_REMOVED_MAX;
+    return collected || references || bodies === ROWS_REMOVED_MAX || records === ROWS_REMOVED_MAX;
   }
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -8,7 +10,7 @@ import type { Worker } from 'node:worker_threads';
 import { isGatewayError } from '../../util/errors.ts';
 import type { Bucket, CollectionId } from '../bucket.ts';
 import { apply, bytesOf, docId, pieces, putDocument } from '../contract/changes.ts';
-import { testServer } from './test-support.ts';
+import { testFolder, testServer } from './test-support.ts';
 
 const unavailable =
   (reason: RegExp) =>
@@ -107,6 +109,45 @@ test('a writer that dies fails what it was doing, and is started again', async (
   assert.equal((await bucket.get(c, docId('c')))?.cas, cas);
   assert.equal(started.length, 2);
   process.off('worker', onWorker);
+});
+
+test('past the most uploads at a time, one is unavailable; then there is room again', async () => {
+  await using held = await testServer();
+  await using bucket = await held.server.open('uploads', { create: true });
+  const stop = new AbortController();
+  async function* hangs(): AsyncGenerator<Uint8Array> {
+    yield Buffer.alloc(1);
+    await new Promise<never>(() => undefined);
+  }
+  const options = { lengthMax: 10, signal: stop.signal };
+  const uploads = Array.from(
+    { length: 256 },
+    async () => await bucket.putAttachment(hangs(), options),
+  );
+  const all = Promise.allSettled(uploads);
+  await assert.rejects(
+    bucket.putAttachment(pieces('x'), { lengthMax: 10 }),
+    unavailable(/too many/),
+  );
+  stop.abort();
+  await all;
+  await bucket.putAttachment(pieces('x'), { lengthMax: 10 });
+});
+
+test('an open bucket and a waiting feed keep no process alive', async () => {
+  await using folder = await testFolder();
+  const module = (path: string): string => JSON.stringify(import.meta.resolve(path));
+  const program = `
+    const { openBucketServer } = await import(${module('../open-bucket.ts')});
+    const { silentLog } = await import(${module('../../observability/log.ts')});
+    const { systemClock } = await import(${module('../../util/clock.ts')});
+    const options = { log: silentLog, clock: systemClock };
+    const server = await openBucketServer('sqlite:' + ${JSON.stringify(folder.path)}, options);
+    const bucket = await server.open('b', { create: true });
+    void bucket.mutations(0, new AbortController().signal).next();`;
+  const args = ['--input-type=module', '-e', program];
+  const child = spawn(process.execPath, args, { timeout: 20_000 });
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
 test('a file that is damaged is told as such, and no read crashes', async () => {

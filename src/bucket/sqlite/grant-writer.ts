@@ -17,7 +17,7 @@ type GrantRow = readonly [
 const COLUMNS = 'id, database, principal, kind, collection, target';
 
 /** What a document makes others have, in one database. */
-export interface DocumentGrants {
+interface DocumentGrants {
   readonly database: string;
   readonly grants: readonly Grant[];
   readonly sourceCollection: CollectionId;
@@ -110,12 +110,10 @@ export class GrantWriter {
     made: DocumentGrants & { readonly before: readonly GrantRow[]; readonly seq: Sequence },
   ): void {
     const { database, sourceCollection, source, before, seq } = made;
-    const ending = new Map(
-      before.map((row) => [identity(row[2], row[3], row[4], row[5]), row] as const),
-    );
+    const ending = new Map(before.map((row) => [JSON.stringify(row.slice(2)), row] as const));
     const known = new Set(ending.keys());
     for (const { principal, kind, collection, target } of made.grants) {
-      const key = identity(principal, kind, collection, target);
+      const key = JSON.stringify([principal, kind, collection, target]);
       ending.delete(key);
       if (known.has(key)) continue;
       known.add(key);
@@ -141,8 +139,4 @@ export class GrantWriter {
 /** The key of `Transaction.accessVersions`. */
 export function accessKey(database: string, principal: PrincipalKey): string {
   return JSON.stringify([database, principal]);
-}
-
-function identity(principal: string, kind: string, collection: number, target: string): string {
-  return JSON.stringify([principal, kind, collection, target]);
 }

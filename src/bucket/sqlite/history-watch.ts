@@ -10,10 +10,10 @@ const CHECK_EVERY_MS = 1000;
 const RECHECKS = 10;
 /** … this far apart. */
 const RECHECK_EVERY_MS = 1;
-/** While this process itself commits, each commit tells the newest: others are looked for so late. */
+/** While this process commits, each commit tells the newest: others are looked for so late. */
 const RECHECK_BUSY_MS = 20;
 
-export interface HistorySource {
+interface HistorySource {
   /** The end of the history as it is visible now; throws where it cannot be read. */
   lastSequence(): Sequence;
   /** Whether commits of this process are on their way. */
@@ -23,9 +23,9 @@ export interface HistorySource {
 }
 
 /**
- * Wakes those who wait for the history to grow: by a commit of this process at once, of another by a
- * watch of the WAL file, and by a look every second. It watches only while someone waits, and keeps
- * no process alive.
+ * Wakes those who wait for the history to grow: by a commit of this process at once, of another by
+ * a watch of the WAL file, and by a look every second. It watches only while someone waits, and
+ * keeps no process alive.
  */
 export class HistoryWatch implements Disposable {
   readonly #source: HistorySource;

@@ -35,7 +35,7 @@ export interface MutationCursor {
 }
 
 /** One step on: the page, and where the next one begins. */
-export interface MutationStep {
+interface MutationStep {
   readonly page: MutationPage;
   readonly next: MutationCursor;
 }
@@ -72,9 +72,7 @@ export class MutationReader {
     const { seq, principal } = cursor;
     const partial = principal !== undefined;
     const end = (partial ? seq + 1 : Math.min(seq + BATCH_MAX, last)) as Sequence;
-    const rows = partial
-      ? this.#restOfSequence.all(end, principal)
-      : this.#window.all(seq, end);
+    const rows = partial ? this.#restOfSequence.all(end, principal) : this.#window.all(seq, end);
     const told = rows.slice(0, BATCH_MAX);
     const mutations = told.map((row) => this.#mutation(row));
     const next = rows.length > BATCH_MAX ? cursorAfter(told) : { seq: end };

@@ -5,7 +5,7 @@ import { isGatewayError } from '../../util/errors.ts';
 import type { Bucket, Change } from '../bucket.ts';
 import { SqliteServer } from './sqlite-server.ts';
 
-export type OtherRequest = { readonly id: number; readonly folder: string } & (
+type OtherRequest = { readonly id: number; readonly folder: string } & (
   | { readonly kind: 'open' }
   | { readonly kind: 'commit'; readonly changes: readonly Change[] }
   | { readonly kind: 'openCollection'; readonly name: string }

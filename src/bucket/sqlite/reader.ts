@@ -21,8 +21,8 @@ const BUSY_RETRIES_MAX = 50;
 const BUSY_RETRY_MS = 10;
 
 /**
- * The reading connection of a bucket's file, on the main thread: statements are prepared, short, and
- * never wait for a lock.
+ * The reading connection of a bucket's file, on the main thread: statements are prepared, short,
+ * and never wait for a lock.
  */
 export class Reader implements Disposable {
   readonly documents: DocumentReader;
@@ -61,9 +61,9 @@ export class Reader implements Disposable {
   }
 
   /**
-   * Runs a read in one snapshot, again where another process shuts it out for a moment. All reads of
-   * one turn of the event loop's callbacks share the snapshot: nothing can be acknowledged between
-   * them, and taking and giving back the file's locks costs more than a read.
+   * Runs a read in one snapshot, again where another process shuts it out for a moment. All reads
+   * of one turn of the event loop's callbacks share the snapshot: nothing can be acknowledged
+   * between them, and taking and giving back the file's locks costs more than a read.
    */
   async read<T>(query: (reader: this) => T): Promise<T> {
     for (let tries = 0; ; tries += 1) {

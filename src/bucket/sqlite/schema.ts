@@ -154,6 +154,11 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX attachment_references_digest ON attachment_references (digest);
   `,
+  // References that end by themselves, with the kept bodies that they belong to; 0: that do not.
+  `
+  ALTER TABLE attachment_references ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX attachment_references_until ON attachment_references (until) WHERE until > 0;
+  `,
 ];
 
 /**

@@ -161,6 +161,12 @@ export class SqliteBucket implements Bucket {
     return await putAttachment(this.#store, bytes, options);
   }
 
+  async keepAttachments(digests: readonly Digest[]): Promise<boolean> {
+    if (digests.length === 0) return true;
+    const store = this.#store;
+    return await store.writer.keepAttachments(digests, store.nowSecs());
+  }
+
   async getAttachment(
     digest: Digest,
     range?: { readonly start: number; readonly end: number },

@@ -4,16 +4,17 @@ import type { Clock } from '../../util/clock.ts';
 import type { BucketSupport, Change, CollectionId, CommitResult } from '../bucket.ts';
 import { GatewayError } from '../../util/errors.ts';
 import { GroupCommit } from '../group-commit.ts';
+import { ChunkBuffers } from './chunk-buffers.ts';
 import { HistoryWatch } from './history-watch.ts';
 import { Reader } from './reader.ts';
 import type { WriterOptions } from './writer.ts';
 import { WriterThread } from './writer-thread.ts';
 
-/** Attachments that may be written at the same time, each with two chunks in memory. */
+/** Attachments that may be written at the same time, each with a chunk in memory. */
 const UPLOADS_MAX = 256;
 
 /** What an open file of a bucket needs. */
-export interface StoreOptions {
+interface StoreOptions {
   readonly file: WriterOptions;
   readonly supports: BucketSupport;
   readonly log: Log;
@@ -32,6 +33,7 @@ export class Store implements AsyncDisposable {
   readonly reader: Reader;
   readonly writer: WriterThread;
   readonly watch: HistoryWatch;
+  readonly chunkBuffers = new ChunkBuffers();
   readonly #commits: GroupCommit;
   readonly #collections = new Map<string, CollectionId>();
   #uploads = 0;

@@ -68,7 +68,7 @@ test('a document that only a stranger wrote is read, scanned, imported and purge
     );
     assert.deepEqual(await bucket.expiredDocuments(c, 7, 9), ['a']);
     const keepBodies = [{ rev: revId('1-s'), body: 'stored', attachments: {}, expiry: 0 }] as const;
-    await apply(bucket, putDocument(c, 'a', { ifCas: a!.cas, body: '2', keepBodies }));
+    await apply(bucket, putDocument(c, 'a', { ifCas: a.cas, body: '2', keepBodies }));
     assert.equal((await bucket.getRevisionBody(c, docId('a'), revId('1-s')))?.body, '1');
     await apply(bucket, { kind: 'purge', collection: c, key: docId('c') });
     assert.equal(await bucket.get(c, docId('c')), undefined);

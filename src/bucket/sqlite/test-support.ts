@@ -51,6 +51,7 @@ export function delegate(bucket: Bucket, methods: Partial<Bucket>): Bucket {
     getRecord: async (key) => await bucket.getRecord(key),
     listRecords: async (range) => await bucket.listRecords(range),
     putAttachment: async (...args) => await bucket.putAttachment(...args),
+    keepAttachments: async (digests) => await bucket.keepAttachments(digests),
     getAttachment: async (...args) => await bucket.getAttachment(...args),
     expiredDocuments: async (...args) => await bucket.expiredDocuments(...args),
     removeExpired: async (...args) => await bucket.removeExpired(...args),

@@ -1,3 +1,4 @@
+import type { Digest } from '../../document/types.ts';
 import type { ErrorTag } from '../../util/errors.ts';
 import type { Change, CommitResult } from '../bucket.ts';
 import type { WriterOptions } from './writer.ts';
@@ -22,6 +23,11 @@ export type WriterRequest =
       readonly upload: number;
       readonly bytes: Uint8Array;
       readonly first: boolean;
+      readonly nowSecs: number;
+    }
+  | {
+      readonly kind: 'keepAttachments';
+      readonly digests: readonly Digest[];
       readonly nowSecs: number;
     }
   | { readonly kind: 'discardUpload'; readonly upload: number }

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
+import type { Digest } from '../../document/types.ts';
 import type { Log } from '../../observability/log.ts';
 import { GatewayError } from '../../util/errors.ts';
 import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
@@ -71,6 +72,10 @@ export class WriterThread implements AsyncDisposable {
     return (await this.#ask(request)) as StoredAttachment;
   }
 
+  async keepAttachments(digests: readonly Digest[], nowSecs: number): Promise<boolean> {
+    return (await this.#ask({ kind: 'keepAttachments', digests, nowSecs })) as boolean;
+  }
+
   async discardUpload(upload: number): Promise<void> {
     await this.#ask({ kind: 'discardUpload', upload });
   }
@@ -109,8 +114,13 @@ export class WriterThread implements AsyncDisposable {
 
   #start(): Worker {
     // The file beside this one, whether TypeScript or built.
-    const file = import.meta.url.endsWith('.ts') ? './writer-worker.ts' : './writer-worker.js';
-    const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#options });
+    const file = new URL('./writer-worker.ts', import.meta.url);
+    if (import.meta.url.endsWith('.js')) file.pathname = file.pathname.replace(/ts$/, 'js');
+    const worker = new Worker(file, {
+      workerData: this.#options,
+      // What the process was started with (`-e`, a debugger) is not for this thread.
+      execArgv: [],
+    });
     worker.unref();
     this.#worker = worker;
     this.#opened = new Promise((resolve, reject) => {

@@ -37,6 +37,8 @@ function answer(writer: Writer, request: WriterRequest): unknown {
       return writer.addChunk(request.upload, request.bytes, request);
     case 'finishUpload':
       return writer.finishUpload(request.upload, request.bytes, request);
+    case 'keepAttachments':
+      return writer.keepAttachments(request.digests, request.nowSecs);
     case 'discardUpload':
       return writer.discardUpload(request.upload);
     case 'removeExpired':

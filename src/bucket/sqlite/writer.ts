@@ -1,6 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 
+import type { Digest } from '../../document/types.ts';
 import { unreachable } from '../../util/assert.ts';
+import { GatewayError } from '../../util/errors.ts';
 import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
 import { AttachmentWriter } from './attachment-writer.ts';
 import { ChannelIndexWriter } from './channel-index-writer.ts';
@@ -26,9 +28,7 @@ export interface WriterOptions {
 }
 
 /** One call of `Bucket.commit`, and what became of it. */
-export type CallOutcome =
-  | { readonly results: readonly CommitResult[] }
-  | { readonly failure: unknown };
+type CallOutcome = { readonly results: readonly CommitResult[] } | { readonly failure: unknown };
 
 export interface ChunkOptions {
   readonly nowSecs: number;
@@ -69,7 +69,9 @@ export class Writer implements Disposable {
     try {
       const db = this.#db;
       this.#synchronous = options.synchronous;
-      db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.synchronous};
+      requireWal(db);
+      // Where fsync alone does not reach the disk (macOS), fullfsync does.
+      db.exec(`PRAGMA synchronous = ${options.synchronous}; PRAGMA fullfsync = ON;
         PRAGMA cache_size = -${CACHE_KB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
         PRAGMA journal_size_limit = ${WAL_BYTES_MAX}; PRAGMA temp_store = MEMORY`);
       migrate(db);
@@ -147,6 +149,10 @@ export class Writer implements Disposable {
     }
   }
 
+  keepAttachments(digests: readonly Digest[], nowSecs: number): boolean {
+    return this.#unsynced(nowSecs, () => this.#attachments.keep(digests, nowSecs));
+  }
+
   discardUpload(upload: number): void {
     this.#unsynced(0, () => this.#attachments.discard(upload));
   }
@@ -196,8 +202,9 @@ export class Writer implements Disposable {
     this.#begin.run();
     try {
       const [seq, recordCas] = this.#counters.one() ?? [0, 0];
-      const records = new Map();
-      const tx: Transaction = { nowSecs, seq, recordCas, records, accessVersions: new Map() };
+      const records: Transaction['records'] = new Map();
+      const accessVersions: Transaction['accessVersions'] = new Map();
+      const tx: Transaction = { nowSecs, seq, recordCas, records, accessVersions };
       const result = work(tx);
       if (tx.seq !== seq || tx.recordCas !== recordCas) {
         this.#setCounters.run(tx.seq, tx.recordCas);
@@ -210,4 +217,11 @@ export class Writer implements Disposable {
       throw cause;
     }
   }
+}
+
+/** A file system without shared memory (a network's) holds no bucket: SQLite says so softly. */
+function requireWal(db: DatabaseSync): void {
+  const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'];
+  if (mode === 'wal') return;
+  throw new GatewayError('unavailable', 'the file system cannot hold a bucket (no WAL)');
 }

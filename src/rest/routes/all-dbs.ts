@@ -3,6 +3,10 @@ import { json } from '../answer.ts';
 import { noBody } from '../body.ts';
 import { lenientFlag } from '../query.ts';
 import { route } from '../route.ts';
+import { databaseState } from '../answer-schemas.ts';
+import { jsonContent } from '../content.ts';
+
+const listed = databaseState.extend({ db_name: z.string(), bucket: z.string() });
 
 export const getAllDbs = route({
   method: 'GET',
@@ -11,6 +15,7 @@ export const getAllDbs = route({
   access: 'admin',
   query: z.object({ verbose: lenientFlag }),
   body: noBody,
+  answers: { 200: jsonContent(z.array(z.union([z.string(), listed]))) },
   handle: ({ query, services }) => {
     const databases = services.registry.list();
     if (query.verbose !== true)

@@ -11,6 +11,8 @@ import { bulkErrorRow } from '../error-map.ts';
 import { flag, jsonValue, wholeNumber } from '../query.ts';
 import { route } from '../route.ts';
 import type { Port } from '../route.ts';
+import { allDocs } from '../answer-schemas.ts';
+import { jsonContent } from '../content.ts';
 
 /** An id as JSON, or as it is. */
 const key = z
@@ -57,6 +59,8 @@ export const getAllDocs = route({
   access: 'reader',
   query: z.object({ ...options, ...keysQuery }),
   body: noBody,
+  answers: { 200: jsonContent(allDocs) },
+  refuses: ['forbidden'],
   handle: ({ query, ...rest }) => answer(rest, query, query.keys),
 });
 
@@ -67,6 +71,8 @@ export const postAllDocs = route({
   access: 'reader',
   query: z.object(options),
   body: jsonBody(z.object({ keys: z.array(z.string()) })),
+  answers: { 200: jsonContent(allDocs) },
+  refuses: ['forbidden'],
   handle: ({ query, body, ...rest }) => answer(rest, query, body.keys),
 });
 

@@ -5,12 +5,14 @@ import { parseRevId } from '../../document/rev-id.ts';
 import { jsonText } from '../answer.ts';
 import type { Answer } from '../answer.ts';
 import { byteStream, noBody } from '../body.ts';
-import { parseRange } from '../byte-range.ts';
+import { isRangeMeant, parseRange } from '../byte-range.ts';
 import { isInsecureType, safeContentType } from '../content-type.ts';
 import { flag, given } from '../query.ts';
 import { editedRevision } from '../revision-query.ts';
 import { route } from '../route.ts';
 import { writtenAnswer } from './document.ts';
+import { WRITE_ERRORS, written } from '../answer-schemas.ts';
+import { jsonContent } from '../content.ts';
 
 export const getAttachment = route({
   method: 'GET',
@@ -19,14 +21,20 @@ export const getAttachment = route({
   access: 'reader',
   query: z.object({ rev: given, meta: flag, content_encoding: flag }),
   body: noBody,
-  handle: async ({ collection, database, reader, params, query, headers }) => {
+  answers: { 200: { '*/*': null }, 206: { '*/*': null } },
+  refuses: ['rangeNotSatisfiable', 'forbidden', 'deleted'],
+  handle: async ({ collection, database, reader, params, query, headers, isHead }) => {
     const attachment = await collection.attachment(reader, params.docid, {
       name: params.attachment,
       rev: query.rev === undefined ? undefined : parseRevId(query.rev),
     });
     if (query.meta === true) return jsonText(200, renderAttachment(attachment.stub));
+    const etag = `"${attachment.stub.digest}"`;
+    const ifRange = headers['if-range']?.toString();
     return bytesAnswer(attachment, {
-      range: headers.range,
+      etag,
+      // RFC 9110 §14.2: of GET alone.
+      range: !isHead && isRangeMeant(ifRange, etag) ? headers.range : undefined,
       showEncoding: query.content_encoding ?? true,
       serveInsecure: database.config.serve_insecure_attachment_types,
     });
@@ -40,6 +48,8 @@ export const putAttachment = route({
   access: 'reader',
   query: z.object({ rev: given }),
   body: byteStream,
+  answers: { 201: jsonContent(written) },
+  refuses: WRITE_ERRORS,
   handle: async ({ collection, reader, params, query, headers, body, signal }) => {
     const written = await collection.putAttachment(reader, params.docid, {
       name: params.attachment,
@@ -59,6 +69,8 @@ export const deleteAttachment = route({
   access: 'reader',
   query: z.object({ rev: given }),
   body: noBody,
+  answers: { 200: jsonContent(written) },
+  refuses: WRITE_ERRORS,
   handle: async ({ collection, reader, params, query, headers, signal }) => {
     const written = await collection.removeAttachment(reader, params.docid, {
       name: params.attachment,
@@ -70,6 +82,7 @@ export const deleteAttachment = route({
 });
 
 interface BytesOptions {
+  readonly etag: string;
   readonly range: string | undefined;
   readonly showEncoding: boolean;
   readonly serveInsecure: boolean;
@@ -77,14 +90,14 @@ interface BytesOptions {
 
 async function bytesAnswer(
   attachment: ReadAttachment,
-  { range: header, showEncoding, serveInsecure }: BytesOptions,
+  { etag, range: header, showEncoding, serveInsecure }: BytesOptions,
 ): Promise<Answer> {
   const { stub } = attachment;
   const { length } = stub;
   const range = parseRange(header, length);
   const contentType = safeContentType(stub.content_type);
   const headers: Record<string, string> = {
-    Etag: `"${stub.digest}"`,
+    Etag: etag,
     'Accept-Ranges': 'bytes',
     'X-Content-Type-Options': 'nosniff',
   };
@@ -100,6 +113,7 @@ async function bytesAnswer(
       contentType,
       chunks: await attachment.open(range),
       compress: false,
+      isOwner: true,
       length: range === undefined ? length : range.end - range.start,
     },
   };

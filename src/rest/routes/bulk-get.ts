@@ -15,6 +15,8 @@ import { errorPart, multipart } from '../multipart-writer.ts';
 import type { Part } from '../multipart-writer.ts';
 import { tellingOf, tellingQuery } from '../revision-query.ts';
 import { route } from '../route.ts';
+import { bulkError, document } from '../answer-schemas.ts';
+import { jsonContent } from '../content.ts';
 
 const asked = z.object({
   id: z.unknown().optional(),
@@ -23,6 +25,15 @@ const asked = z.object({
 });
 type Asked = z.output<typeof asked>;
 
+const answerSchema = z.object({
+  results: z.array(
+    z.object({
+      id: z.string(),
+      docs: z.array(z.union([z.object({ ok: document }), z.object({ error: bulkError })])),
+    }),
+  ),
+});
+
 export const postBulkGet = route({
   method: 'POST',
   path: '/{keyspace}/_bulk_get',
@@ -30,12 +41,19 @@ export const postBulkGet = route({
   access: 'reader',
   query: z.object(tellingQuery),
   body: jsonBody(z.object({ docs: z.array(asked) })),
+  answers: { 200: { ...jsonContent(answerSchema), 'multipart/mixed': null } },
   handle: ({ collection, reader, query, headers, body }) => {
     const source: Source = { collection, reader, telling: tellingOf(query) };
     if (prefersJson(headers.accept, 'multipart/mixed'))
       return jsonChunks(200, results(source, body.docs));
     const { contentType, chunks } = multipart('mixed', parts(source, body.docs));
-    const content = { kind: 'chunks', contentType, chunks, compress: false } as const;
+    const content = {
+      kind: 'chunks',
+      contentType,
+      chunks,
+      compress: false,
+      isOwner: true,
+    } as const;
     return { status: 200, headers: {}, body: content };
   },
 });

@@ -3,6 +3,7 @@ import { empty, json } from '../answer.ts';
 import { noBody, optionalJsonBody } from '../body.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
+import { jsonContent, NO_CONTENT } from '../content.ts';
 
 export const getChannelHistory = route({
   method: 'GET',
@@ -11,6 +12,7 @@ export const getChannelHistory = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(z.record(z.string(), z.array(z.int()))) },
   handle: async ({ collection, params }) => {
     const ends = await collection.tools.channelHistory(params.docid);
     return json(200, Object.fromEntries(ends));
@@ -24,6 +26,7 @@ export const postCompactChannelHistory = route({
   access: 'admin',
   query: noQuery,
   body: optionalJsonBody(z.strictObject({})),
+  answers: { 200: NO_CONTENT },
   handle: async ({ collection, params }) => {
     await collection.tools.compactChannelHistory(params.docid);
     return empty(200);

@@ -1,11 +1,25 @@
-import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { databaseConfigAnswer } from '../../config/config-answer.ts';
+import { databaseConfigAnswer, redactUrl } from '../../config/config-answer.ts';
+import { DATABASE_OPTIONS } from '../../config/database-options.ts';
+import { optionSchema } from '../../config/option-schema.ts';
+import { merge, replace } from '../../database/config-change.ts';
+import type { ConfigChange } from '../../database/config-change.ts';
+import { configVersion } from '../../database/database-record.ts';
 import { GatewayError } from '../../util/errors.ts';
-import { json } from '../answer.ts';
-import { noBody } from '../body.ts';
+import { empty, json } from '../answer.ts';
+import type { Answer } from '../answer.ts';
+import { jsonBody, noBody } from '../body.ts';
+import { etagOf, ifMatch } from '../if-match.ts';
 import { lenientFlag } from '../query.ts';
+import type { RestServices } from '../rest-services.ts';
 import { route } from '../route.ts';
+import { noQuery } from './no-query.ts';
+import { configuration } from '../answer-schemas.ts';
+import { jsonContent, NO_CONTENT } from '../content.ts';
+
+/** Checked where it is parsed, which knows what may change. */
+const configBody = jsonBody(z.unknown(), () => optionSchema(DATABASE_OPTIONS));
 
 export const getDatabaseConfig = route({
   method: 'GET',
@@ -20,21 +34,66 @@ export const getDatabaseConfig = route({
     refresh_config: lenientFlag,
   }),
   body: noBody,
-  handle: ({ database, query }) => {
-    if (query.redact === 'false')
-      throw new GatewayError('badRequest', 'secrets are always hidden: redact=false is not served');
+  answers: { 200: jsonContent(configuration) },
+  handle: async ({ database: { name }, query, services }) => {
+    refuseUnredacted(query.redact);
+    const served = services.registry.served(name);
+    if (query.refresh_config === true) await served.refresh();
+    const database = served.current;
     const { record } = database;
     const answer = databaseConfigAnswer(database.parsedConfig, {
       includeRuntime: query.include_runtime ?? false,
       includeJavascript: query.include_javascript !== 'false',
       refresh: query.refresh_config ?? false,
+      server: redactUrl(services.startup.bootstrap.server),
     });
     const times = { created_at: record.createdAt, updated_at: record.updatedAt };
-    return json(200, { ...answer, ...times }, { Etag: `"${versionOf(record)}"` });
+    return json(200, { ...answer, ...times }, { Etag: etagOf(configVersion(record)) });
   },
 });
 
-/** Another one for every change of the stored configuration. */
-function versionOf(record: object): string {
-  return createHash('sha256').update(JSON.stringify(record)).digest('hex').slice(0, 32);
+export function refuseUnredacted(redact: string | undefined): void {
+  if (redact === 'false')
+    throw new GatewayError('badRequest', 'secrets are always hidden: redact=false is not served');
+}
+
+export const postDatabaseConfig = route({
+  method: 'POST',
+  path: '/{db}/_config',
+  about: 'Changes the configuration of a database: what the body does not name stays.',
+  access: 'admin',
+  whileOffline: true,
+  query: noQuery,
+  body: configBody,
+  answers: { 201: NO_CONTENT },
+  refuses: ['preconditionFailed', 'conflict'],
+  handle: ({ body, ...handling }) => configure(handling, merge(body)),
+});
+
+export const putDatabaseConfig = route({
+  method: 'PUT',
+  path: '/{db}/_config',
+  about: 'Replaces the configuration of a database: what the body does not name has its default.',
+  access: 'admin',
+  whileOffline: true,
+  query: noQuery,
+  body: configBody,
+  answers: { 201: NO_CONTENT },
+  refuses: ['preconditionFailed', 'conflict'],
+  handle: ({ body, ...handling }) => configure(handling, replace(body)),
+});
+
+interface Changing {
+  readonly database: { readonly name: string };
+  readonly headers: IncomingHttpHeaders;
+  readonly services: RestServices;
+}
+
+async function configure(
+  { database, headers, services }: Changing,
+  change: ConfigChange,
+): Promise<Answer> {
+  const served = services.registry.served(database.name);
+  await served.configure(change, ifMatch(headers));
+  return empty(201, { Etag: etagOf(served.version) });
 }

@@ -1,19 +1,38 @@
 import { z } from 'zod';
+import { DATABASE_OPTIONS } from '../../config/database-options.ts';
+import { optionSchema } from '../../config/option-schema.ts';
 import { GatewayError } from '../../util/errors.ts';
 import { empty, json } from '../answer.ts';
 import { jsonBody, noBody } from '../body.ts';
+import { lenientFlag } from '../query.ts';
 import { route } from '../route.ts';
+import { stateAnswer } from '../state-answer.ts';
 import { noQuery } from './no-query.ts';
+import { databaseState } from '../answer-schemas.ts';
+import { jsonContent, NO_CONTENT } from '../content.ts';
+
+const status = databaseState.extend({
+  db_name: z.string(),
+  update_seq: z.int(),
+  committed_update_seq: z.int(),
+  instance_start_time: z.int(),
+  compact_running: z.boolean(),
+  purge_seq: z.int(),
+  disk_format_version: z.int(),
+});
 
 export const getDatabase = route({
   method: 'GET',
   path: '/{db}/',
-  about: 'The state of a database and where its history stands.',
+  about:
+    'The state of a database and where its history stands; `verbose=true`: since when it is in ' +
+    'that state, and why.',
   access: 'reader',
   whileOffline: true,
-  query: noQuery,
+  query: z.object({ verbose: lenientFlag }),
   body: noBody,
-  handle: async ({ database }) => {
+  answers: { 200: jsonContent(status) },
+  handle: async ({ database, query, port, services }) => {
     const { updateSequence, startedMs } = await database.status();
     return json(200, {
       db_name: database.name,
@@ -23,7 +42,7 @@ export const getDatabase = route({
       compact_running: false,
       purge_seq: 0,
       disk_format_version: 0,
-      state: database.state,
+      ...stateAnswer(services.registry.served(database.name), { port, ...query }),
     });
   },
 });
@@ -34,7 +53,9 @@ export const putDatabase = route({
   about: 'Creates a database from the configuration in the body.',
   access: 'admin',
   query: noQuery,
-  body: jsonBody(z.unknown()),
+  body: jsonBody(z.unknown(), () => optionSchema(DATABASE_OPTIONS)),
+  answers: { 201: NO_CONTENT },
+  refuses: ['databaseExists', 'conflict', 'forbidden', 'missing'],
   handle: async ({ params, body, services }) => {
     await services.registry.create(params.newdb, body);
     return empty(201);
@@ -48,6 +69,8 @@ export const putDatabaseInPublic = route({
   access: 'public',
   query: noQuery,
   body: noBody,
+  answers: {},
+  refuses: ['databaseExists', 'forbidden'],
   handle: ({ params, services }) => {
     if (services.registry.get(params.newdb) !== undefined)
       throw new GatewayError('databaseExists', 'the database exists');
@@ -63,6 +86,7 @@ export const deleteDatabase = route({
   whileOffline: true,
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(z.object({})) },
   handle: async ({ database, services }) => {
     await services.registry.delete(database.name);
     return json(200, {});

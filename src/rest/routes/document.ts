@@ -9,21 +9,31 @@ import { GatewayError } from '../../util/errors.ts';
 import { namesType, prefersJson } from '../accept.ts';
 import { jsonText } from '../answer.ts';
 import type { Answer } from '../answer.ts';
-import { documentSource, noBody } from '../body.ts';
+import { noBody } from '../body.ts';
 import {
   documentJson,
   documentMultipart,
   documentPart,
   hasWantedAttachments,
 } from '../document-answer.ts';
+import { documentBody } from '../document-body.ts';
 import type { Telling } from '../document-answer.ts';
 import { errorPart, multipart } from '../multipart-writer.ts';
 import type { Multipart, Part } from '../multipart-writer.ts';
 import { flag, given } from '../query.ts';
 import { editedRevision, tellingOf, tellingQuery } from '../revision-query.ts';
 import { route } from '../route.ts';
+import { WRITE_ERRORS, document, written } from '../answer-schemas.ts';
+import { jsonContent } from '../content.ts';
+import type { Content } from '../content.ts';
 
 const MULTIPART_RELATED = 'multipart/related';
+
+const DOCUMENT: Content = {
+  ...jsonContent(z.union([document, z.array(z.union([z.object({ ok: document }), z.object({ missing: z.string() })]))])),
+  'multipart/related': null,
+  'multipart/mixed': null,
+};
 
 export const getDocument = route({
   method: 'GET',
@@ -32,6 +42,8 @@ export const getDocument = route({
   access: 'reader',
   query: z.object({ ...tellingQuery, rev: given, open_revs: given }),
   body: noBody,
+  answers: { 200: DOCUMENT },
+  refuses: ['forbidden', 'deleted'],
   handle: async ({ collection, reader, params, query, headers }) => {
     const telling = tellingOf(query);
     const { accept } = headers;
@@ -56,10 +68,12 @@ export const putDocument = route({
   about: 'Writes a document over the revision of `rev`, `If-Match` or `_rev`.',
   access: 'reader',
   query: z.object({ rev: given, new_edits: flag }),
-  body: documentSource,
+  body: documentBody,
+  answers: { 201: jsonContent(written) },
+  refuses: WRITE_ERRORS,
   handle: async ({ collection, reader, params, query, headers, body, signal }) => {
     const written = await collection.update(reader, params.docid, {
-      text: body,
+      ...(await body.receive(collection, signal)),
       rev: editedRevision(query.rev, headers['if-match']),
       newEdits: query.new_edits ?? true,
       signal,
@@ -74,15 +88,19 @@ export const postDocument = route({
   about: 'Writes a new document, under the `_id` of its body or a made-up one.',
   access: 'reader',
   query: z.object({ new_edits: flag }),
-  body: documentSource,
+  body: documentBody,
+  answers: { 200: jsonContent(written) },
+  refuses: WRITE_ERRORS,
   handle: async ({ collection, reader, query, body, signal }) => {
     const newEdits = query.new_edits ?? true;
+    const received = await body.receive(collection, signal);
+    const { text } = received;
     // As recorded in docs/post-creates: what is created has no revision to go on from.
-    if (newEdits && body.includes('"_rev"') && parseDocument(body).rev !== undefined)
+    if (newEdits && text.includes('"_rev"') && parseDocument(text).rev !== undefined)
       throw new GatewayError('missing', 'there is no revision to replace: use PUT');
     return writtenAnswer(
       200,
-      await collection.update(reader, undefined, { text: body, newEdits, signal }),
+      await collection.update(reader, undefined, { ...received, newEdits, signal }),
     );
   },
 });
@@ -94,6 +112,8 @@ export const deleteDocument = route({
   access: 'reader',
   query: z.object({ rev: given }),
   body: noBody,
+  answers: { 200: jsonContent(written) },
+  refuses: WRITE_ERRORS,
   handle: async ({ collection, reader, params, query, headers, signal }) => {
     const rev = editedRevision(query.rev, headers['if-match']);
     return writtenAnswer(200, await collection.remove(reader, params.docid, { rev, signal }));
@@ -107,7 +127,8 @@ export function writtenAnswer(status: number, { id, rev }: Written): Answer {
 }
 
 function multipartAnswer({ contentType, chunks }: Multipart, headers: Answer['headers']): Answer {
-  return { status: 200, headers, body: { kind: 'chunks', contentType, chunks, compress: false } };
+  const body = { kind: 'chunks', contentType, chunks, compress: false, isOwner: true } as const;
+  return { status: 200, headers, body };
 }
 
 function openRevs(text: string): readonly RevId[] | 'leaves' {
@@ -157,21 +178,3 @@ async function* leafParts(
     else yield documentPart(collection, found, telling);
   }
 }
-
-const DESIGN_PATHS = ['/{db}/_design/{ddoc}', '/{db}/_design/{ddoc}/_view/{view}'] as const;
-
-export const refuseDesign = DESIGN_PATHS.flatMap((path) =>
-  (['GET', 'PUT', 'POST', 'DELETE'] as const).map((method) =>
-    route({
-      method,
-      path,
-      about: 'Design documents hold code, and are not served.',
-      access: 'public',
-      query: z.object({}),
-      body: noBody,
-      handle: () => {
-        throw new GatewayError('forbidden', 'design documents are not served');
-      },
-    }),
-  ),
-);

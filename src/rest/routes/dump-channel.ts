@@ -13,6 +13,7 @@ export const getDumpChannel = route({
   access: 'admin',
   query: z.object({ since: wholeNumber(0) }),
   body: noBody,
+  answers: { 200: { 'text/html': null } },
   handle: async ({ collection, params, query, signal }) => {
     const { channel } = params;
     const pages = collection.tools.channelEntries(channel, query.since ?? 0, signal);
@@ -37,16 +38,23 @@ async function* table(
   rest: AsyncIterable<readonly ChannelEntry[]>,
 ): Chunks {
   const title = `Channel ${escaped(channel)}`;
-  yield `<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>${title}</title></head>\n` +
+  yield (
+    `<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>${title}</title></head>\n` +
     `<body><h1>${title}</h1>\n<table border="1">\n` +
-    '<tr><th>Sequence</th><th>Document</th><th>Revision</th><th>State</th></tr>\n';
+    '<tr><th>Sequence</th><th>Document</th><th>Revision</th><th>State</th></tr>\n'
+  );
   yield tableRows(first);
   for await (const page of rest) yield tableRows(page);
   yield '</table></body></html>\n';
 }
 
 function tableRows(entries: readonly ChannelEntry[]): string {
-  const rows = entries.map(({ seq, id, rev, states }) => [seq, escaped(id), rev, states.join(', ')]);
+  const rows = entries.map(({ seq, id, rev, states }) => [
+    seq,
+    escaped(id),
+    rev,
+    states.join(', '),
+  ]);
   return rows.map((cells) => `<tr><td>${cells.join('</td><td>')}</td></tr>\n`).join('');
 }
 

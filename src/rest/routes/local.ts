@@ -4,6 +4,8 @@ import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
 import { z } from 'zod';
 import { given } from '../query.ts';
+import { document, written } from '../answer-schemas.ts';
+import { jsonContent, NO_CONTENT } from '../content.ts';
 
 export const getLocal = route({
   method: 'GET',
@@ -12,6 +14,7 @@ export const getLocal = route({
   access: 'reader',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(document) },
   handle: async ({ collection, params }) => {
     const { text } = await collection.local.get(params.localid);
     return jsonText(200, text);
@@ -25,6 +28,8 @@ export const putLocal = route({
   access: 'reader',
   query: noQuery,
   body: documentSource,
+  answers: { 201: jsonContent(written) },
+  refuses: ['conflict'],
   handle: async ({ collection, params, body }) => {
     const { rev } = await collection.local.put(params.localid, body);
     return json(201, { id: `_local/${params.localid}`, ok: true, rev });
@@ -38,6 +43,8 @@ export const deleteLocal = route({
   access: 'reader',
   query: z.object({ rev: given }),
   body: noBody,
+  answers: { 200: NO_CONTENT },
+  refuses: ['conflict'],
   handle: async ({ collection, params, query }) => {
     await collection.local.remove(params.localid, query.rev);
     return empty(200);

@@ -17,6 +17,7 @@ export const getMetrics = route({
   access: 'public',
   query: noQuery,
   body: noBody,
+  answers: { 200: { 'text/plain': null } },
   handle: figures,
 });
 
@@ -27,5 +28,6 @@ export const getMetricsOld = route({
   access: 'public',
   query: noQuery,
   body: noBody,
+  answers: { 200: { 'text/plain': null } },
   handle: figures,
 });

@@ -10,5 +10,6 @@ export const getPing = route({
   access: 'public',
   query: noQuery,
   body: noBody,
+  answers: { 200: { 'text/plain': null } },
   handle: () => text(200, 'text/plain; charset=utf-8', 'OK'),
 });

@@ -5,6 +5,7 @@ import { jsonText } from '../answer.ts';
 import { noBody } from '../body.ts';
 import { flag } from '../query.ts';
 import { route } from '../route.ts';
+import { jsonContent } from '../content.ts';
 
 export const getRaw = route({
   method: 'GET',
@@ -13,6 +14,7 @@ export const getRaw = route({
   access: 'admin',
   query: z.object({ include_doc: flag, redact: flag, salt: z.string().optional() }),
   body: noBody,
+  answers: { 200: jsonContent(z.looseObject({})) },
   handle: async ({ collection, params, query }) => {
     const isRedacted = query.redact ?? false;
     if (isRedacted && query.include_doc === true)

@@ -10,6 +10,7 @@ export const getRevTree = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: { 'text/vnd.graphviz': null } },
   handle: async ({ collection, params }) =>
     text(200, 'text/vnd.graphviz', await collection.tools.revisionGraph(params.docid)),
 });

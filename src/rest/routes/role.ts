@@ -4,9 +4,11 @@ import { jsonBody, noBody } from '../body.ts';
 import { flag } from '../query.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
+import { role, roleInput } from '../answer-schemas.ts';
+import { jsonContent, NO_CONTENT } from '../content.ts';
 
 /** Checked by `Principals`, which knows what may be in it. */
-const anyBody = jsonBody(z.unknown());
+const anyBody = jsonBody(z.unknown(), roleInput);
 
 export const listRoles = route({
   method: 'GET',
@@ -15,6 +17,7 @@ export const listRoles = route({
   access: 'admin',
   query: z.object({ deleted: flag }),
   body: noBody,
+  answers: { 200: jsonContent(z.array(z.string())) },
   handle: async ({ database, query }) =>
     json(200, await database.principals.listRoles({ deleted: query.deleted ?? false })),
 });
@@ -26,6 +29,8 @@ export const postRole = route({
   access: 'admin',
   query: noQuery,
   body: anyBody,
+  answers: { 201: NO_CONTENT },
+  refuses: ['conflict'],
   handle: async ({ database, body }) => {
     await database.principals.postRole(body);
     return empty(201);
@@ -39,6 +44,7 @@ export const getRole = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(role) },
   handle: async ({ database, params }) => json(200, await database.principals.getRole(params.name)),
 });
 
@@ -49,6 +55,8 @@ export const putRole = route({
   access: 'admin',
   query: noQuery,
   body: anyBody,
+  answers: { 200: NO_CONTENT, 201: NO_CONTENT },
+  refuses: ['conflict'],
   handle: async ({ database, params, body }) => {
     const { created } = await database.principals.putRole(params.name, body);
     return empty(created ? 201 : 200);
@@ -62,6 +70,7 @@ export const deleteRole = route({
   access: 'admin',
   query: z.object({ purge: flag }),
   body: noBody,
+  answers: { 200: NO_CONTENT },
   handle: async ({ database, params, query }) => {
     await database.principals.deleteRole(params.name, { purge: query.purge ?? false });
     return empty(200);

@@ -3,6 +3,18 @@ import { noBody } from '../body.ts';
 import { COMPATIBLE_VERSION, VENDOR_NAME, productOf } from '../product.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
+import { z } from 'zod';
+import { jsonContent } from '../content.ts';
+
+const answer = z.object({
+  ADMIN: z.literal(true).optional(),
+  couchdb: z.string(),
+  vendor: z.object({ name: z.string(), version: z.string() }),
+  version: z.string(),
+  persistent_config: z.boolean(),
+  cluster_compat_version: z.string(),
+  node_uid: z.string(),
+});
 
 export const getRoot = route({
   method: 'GET',
@@ -11,6 +23,7 @@ export const getRoot = route({
   access: 'public',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(answer) },
   handle: ({ port, services }) => {
     const { full, vendorVersion } = productOf(
       services.version,

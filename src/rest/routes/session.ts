@@ -13,6 +13,14 @@ import { requireLoginOrigin } from '../cors.ts';
 import { route } from '../route.ts';
 import { clearedCookie, cookieOf } from '../session-cookie.ts';
 import { noQuery } from './no-query.ts';
+import { session } from '../answer-schemas.ts';
+import { jsonContent, NO_CONTENT } from '../content.ts';
+
+const made = z.object({
+  session_id: z.string(),
+  expires: z.string(),
+  cookie_name: z.string(),
+});
 
 export const getSession = route({
   method: 'GET',
@@ -21,6 +29,7 @@ export const getSession = route({
   access: 'public',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(session) },
   handle: async ({ database, headers, port }) => {
     const identity = port === 'admin' ? undefined : await identify(database, headers);
     if (identity === undefined) return answerFor(database, undefined);
@@ -39,6 +48,7 @@ export const postPublicSession = route({
   body: optionalJsonBody(
     z.object({ name: z.string().optional(), password: z.string().optional() }),
   ),
+  answers: { 200: jsonContent(session) },
   handle: async ({ database, services, body, headers, signal }) => {
     requireLoginOrigin(headers, { services, database });
     const reader =
@@ -59,6 +69,7 @@ export const deletePublicSession = route({
   access: 'reader',
   query: noQuery,
   body: noBody,
+  answers: { 200: NO_CONTENT },
   handle: async ({ database, services, headers }) => {
     requireLoginOrigin(headers, { services, database });
     const id = cookieValue(headers.cookie ?? '', database.config.session_cookie_name);
@@ -75,6 +86,7 @@ export const postAdminSession = route({
   access: 'admin',
   query: noQuery,
   body: jsonBody(z.object({ name: z.string(), ttl: z.number().optional() })),
+  answers: { 200: jsonContent(made) },
   handle: async ({ database, body }) => {
     const session = await database.sessions.create(body.name, body.ttl);
     return json(200, {
@@ -92,6 +104,7 @@ export const getAdminSession = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(session) },
   handle: async ({ database, params }) => {
     const { user } = await database.sessions.get(params.id);
     return answerFor(database, user);
@@ -105,6 +118,7 @@ export const deleteAdminSession = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: NO_CONTENT },
   handle: async ({ database, params }) => {
     await database.sessions.end(params.id);
     return empty(200);
@@ -118,6 +132,7 @@ export const deleteUserSession = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: NO_CONTENT },
   handle: async ({ database, params }) => {
     await database.sessions.end(params.id, { user: params.name });
     return empty(200);
@@ -131,6 +146,7 @@ export const deleteUserSessions = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: NO_CONTENT },
   handle: async ({ database, params }) => {
     await database.sessions.endAll(params.name);
     return empty(200);

@@ -5,9 +5,13 @@ import { jsonBody, noBody } from '../body.ts';
 import { flag, wholeNumber } from '../query.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
+import { user, userInput } from '../answer-schemas.ts';
+import { jsonContent, NO_CONTENT } from '../content.ts';
 
 /** Checked by `Principals`, which knows what may be in it. */
-const anyBody = jsonBody(z.unknown());
+const anyBody = jsonBody(z.unknown(), userInput);
+
+const listed = z.object({ name: z.string(), email: z.string(), disabled: z.boolean() });
 
 export const listUsers = route({
   method: 'GET',
@@ -16,6 +20,7 @@ export const listUsers = route({
   access: 'admin',
   query: z.object({ name_only: flag, limit: wholeNumber(1) }),
   body: noBody,
+  answers: { 200: jsonContent(z.array(z.union([z.string(), listed]))) },
   handle: async ({ database, query }) => {
     const namesOnly = query.name_only ?? true;
     if (namesOnly && query.limit !== undefined)
@@ -33,6 +38,8 @@ export const postUser = route({
   access: 'admin',
   query: noQuery,
   body: anyBody,
+  answers: { 201: NO_CONTENT },
+  refuses: ['conflict'],
   handle: async ({ database, body }) => {
     await database.principals.postUser(body);
     return empty(201);
@@ -46,6 +53,7 @@ export const getUser = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(user) },
   handle: async ({ database, params }) => json(200, await database.principals.getUser(params.name)),
 });
 
@@ -56,6 +64,8 @@ export const putUser = route({
   access: 'admin',
   query: noQuery,
   body: anyBody,
+  answers: { 200: NO_CONTENT, 201: NO_CONTENT },
+  refuses: ['conflict'],
   handle: async ({ database, params, body }) => {
     const { created } = await database.principals.putUser(params.name, body);
     return empty(created ? 201 : 200);
@@ -69,6 +79,8 @@ export const deleteUser = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: NO_CONTENT },
+  refuses: ['methodNotAllowed'],
   handle: async ({ database, params }) => {
     await database.principals.deleteUser(params.name);
     return empty(200);

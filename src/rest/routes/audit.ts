@@ -1,0 +1,70 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { z } from 'zod';
+import type { JsonObject } from '../../config/check-table.ts';
+import { objectAt } from '../../config/check-table.ts';
+import { empty, json } from '../answer.ts';
+import type { Answer } from '../answer.ts';
+import { jsonBody, noBody } from '../body.ts';
+import { ifMatch } from '../if-match.ts';
+import type { RestServices } from '../rest-services.ts';
+import { route } from '../route.ts';
+import { noQuery } from './no-query.ts';
+
+/** Kept as `logging.audit` of the database's configuration, which tells whether it acts. */
+const auditBody = z.looseObject({
+  enabled: z.boolean().optional(),
+  events: z.record(z.string(), z.boolean()).optional(),
+});
+const base = { path: '/{db}/_config/audit', access: 'admin', whileOffline: true } as const;
+
+export const getAudit = route({
+  ...base,
+  method: 'GET',
+  about: 'Which events of a database are to be audited.',
+  query: noQuery,
+  body: noBody,
+  handle: ({ database }) => {
+    const audit = objectAt(database.record.given, 'logging', 'audit');
+    return json(200, { enabled: false, events: {}, ...audit });
+  },
+});
+
+export const putAudit = route({
+  ...base,
+  method: 'PUT',
+  about: 'Replaces what is to be audited.',
+  query: noQuery,
+  body: jsonBody(auditBody),
+  handle: ({ body, ...handling }) => configure(handling, () => body),
+});
+
+export const postAudit = route({
+  ...base,
+  method: 'POST',
+  about: 'Changes what is to be audited: what the body does not name stays.',
+  query: noQuery,
+  body: jsonBody(auditBody),
+  handle: ({ body, ...handling }) =>
+    configure(handling, (audit) => ({
+      ...audit,
+      ...body,
+      events: { ...objectAt(audit, 'events'), ...body.events },
+    })),
+});
+
+interface Changing {
+  readonly database: { readonly name: string };
+  readonly headers: IncomingHttpHeaders;
+  readonly services: RestServices;
+}
+
+async function configure(
+  { database, headers, services }: Changing,
+  change: (audit: JsonObject) => JsonObject,
+): Promise<Answer> {
+  await services.registry.served(database.name).configure((given) => {
+    const audit = change(objectAt(given, 'logging', 'audit'));
+    return { ...given, logging: { ...objectAt(given, 'logging'), audit } };
+  }, ifMatch(headers));
+  return empty(200);
+}

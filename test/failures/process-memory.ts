@@ -1,0 +1,58 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const LOOK_EVERY_MS = 50;
+const KB = 1024;
+
+/** Watches how much memory a process and all its descendants take together, in bytes (RSS). */
+export class MemoryWatch implements AsyncDisposable {
+  most = 0;
+  readonly #stop = new AbortController();
+  readonly #watching: Promise<void>;
+
+  constructor(pid: number) {
+    this.#watching = this.#watch(pid);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#watching;
+  }
+
+  async #watch(pid: number): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      this.most = Math.max(this.most, memoryOf(pid));
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+}
+
+/** What a process and its descendants take now. */
+export function memoryOf(pid: number): number {
+  const parents = new Map(processes().map((each) => [each, parentOf(each)]));
+  const isIn = (each: number | undefined): boolean =>
+    each !== undefined && (each === pid || isIn(parents.get(each)));
+  return [...parents.keys()].filter(isIn).reduce((sum, each) => sum + residentOf(each), 0);
+}
+
+const processes = (): readonly number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0);
+
+function parentOf(pid: number): number | undefined {
+  const parent = /^PPid:\s+(\d+)/m.exec(statusOf(pid))?.[1];
+  return parent === undefined ? undefined : Number(parent);
+}
+
+const residentOf = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+)/m.exec(statusOf(pid))?.[1] ?? 0) * KB;
+
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    // It ended meanwhile.
+    return '';
+  }
+}
