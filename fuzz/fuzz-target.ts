@@ -34,11 +34,12 @@ const POOL_MAX = 2000;
 export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<FuzzCount> {
   const random = new Random(options.seed);
   const { words, bytesMax } = target;
-  const pool = target.seeds.map((seed) => Buffer.from(seed));
+  const pool: Buffer[] = target.seeds.map((seed) => Buffer.from(seed));
   const kinds = new Set<string>();
   let inputs = 0;
   for (; ; inputs += 1) {
-    const input = pool[inputs] ?? mutate(random, { pool, words, bytesMax });
+    const seed = inputs < target.seeds.length ? pool[inputs] : undefined;
+    const input = seed ?? mutate(random, { pool, words, bytesMax });
     if (!options.onInput(input)) return { inputs, kinds: kinds.size };
     const outcome = target.run(input, random);
     const kind = typeof outcome === 'string' ? outcome : await outcome;

@@ -1,3 +1,4 @@
+import type { RecordKey, RecordRange, StoredRecord } from './records.ts';
 import type { Attachments, Cas, Digest, DocId, RevId, Sequence } from '../document/types.ts';
 
 /**
@@ -135,7 +136,8 @@ export interface Bucket extends AsyncDisposable {
 
   /**
    * Removes revision bodies, records and references to attachments that are past their expiry, and
-   * attachments that nothing refers to since before `now - graceSecs`. Bounded work; `true` where more is left. `now` in
+   * attachments that nothing refers to since before `now - graceSecs`. Bounded work; `true` where
+   * more is left. `now` in
    * Unix seconds.
    */
   removeExpired(now: number, graceSecs: number): Promise<boolean>;
@@ -341,27 +343,6 @@ export interface RecordChange {
   readonly value: string | null;
   /** Unix seconds; 0 for none. */
   readonly expiry: number;
-}
-
-/** `kind` groups records (`session`, `local`, `config` …), `database` may be ``. */
-export interface RecordKey {
-  readonly kind: string;
-  readonly database: string;
-  readonly id: string;
-}
-
-export interface StoredRecord {
-  readonly key: RecordKey;
-  readonly cas: Cas;
-  readonly value: string;
-  readonly expiry: number;
-}
-
-export interface RecordRange {
-  readonly kind: string;
-  readonly database: string;
-  readonly after?: string;
-  readonly limit: number;
 }
 
 export type CommitResult =

@@ -33,7 +33,8 @@ export class Listener {
   }
 
   /**
-   * The end of a wait; also the abort of its signal: the listener itself is the handler, which costs
+   * The end of a wait; also the abort of its signal: the listener itself is the handler, which
+   * costs
    * no closure.
    */
   handleEvent(): void {

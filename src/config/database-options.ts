@@ -79,7 +79,8 @@ const documents = {
     document_bytes_max: option({
       type: integer(1024, 100 * MIB),
       default: 20 * MIB,
-      about: 'The largest document, as JSON text as it is sent (with inline attachments), in bytes.',
+      about:
+        'The largest document, as JSON text as it is sent (with inline attachments), in bytes.',
       live: true,
     }),
     attachment_bytes_max: option({

@@ -2,7 +2,8 @@ import type { ChangeCache } from '../changes/change-cache.ts';
 import type { Observer } from '../observability/events.ts';
 
 /**
- * What a database tells of the bucket's history, which the cache of the bucket follows: so databases
+ * What a database tells of the bucket's history, which the cache of the bucket follows: so
+ * databases
  * on one bucket tell the same.
  */
 export function tellCacheFigures(

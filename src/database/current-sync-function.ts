@@ -1,4 +1,5 @@
-import type { Bucket, RecordKey } from '../bucket/bucket.ts';
+import type { Bucket } from '../bucket/bucket.ts';
+import type { RecordKey } from '../bucket/records.ts';
 import type { Cas } from '../document/types.ts';
 import type { Log } from '../observability/log.ts';
 import type { Sandbox, SyncFunction } from '../sandbox/sandbox.ts';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Bucket, RecordKey, StoredRecord } from '../bucket/bucket.ts';
+import type { Bucket } from '../bucket/bucket.ts';
+import type { RecordKey, StoredRecord } from '../bucket/records.ts';
 import type { Cas } from '../document/types.ts';
 import { GatewayError } from '../util/errors.ts';
 

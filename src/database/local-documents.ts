@@ -1,4 +1,5 @@
-import type { Bucket, CollectionId, RecordKey } from '../bucket/bucket.ts';
+import type { Bucket, CollectionId } from '../bucket/bucket.ts';
+import type { RecordKey } from '../bucket/records.ts';
 import { scanObject } from '../document/json-scanner.ts';
 import type { Clock } from '../util/clock.ts';
 import { GatewayError } from '../util/errors.ts';

@@ -98,7 +98,7 @@ const WRITE_MS_MAX = 20_000;
 function drivenClock(): TestCollection['clock'] {
   let aheadSecs = 0;
   return {
-    now: () => Date.now() + aheadSecs * 1000,
+    now: () => systemClock.now() + aheadSecs * 1000,
     sleep: (ms, signal) => systemClock.sleep(ms, signal),
     advance: (secs) => {
       aheadSecs += secs;

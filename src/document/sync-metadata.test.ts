@@ -112,11 +112,38 @@ test('odd channel names, attachments and kept bodies come back as they were', ()
   assert.deepEqual([...allDigests(read).keys()].toSorted(), [D1, D2].toSorted());
 });
 
-const corrupt = ['', '{', '[]', 'null', '{}', '{"tree":"1 -a"}', '{"at":1,"tree":5}'];
+const corrupt = [
+  '',
+  '{',
+  '[]',
+  'null',
+  '{}',
+  '{"tree":"1 -a"}',
+  '{"at":1,"tree":5}',
+  '{"at":"1","tree":"1 -a"}',
+  '{"at":1,"in":{"a":"1"},"tree":"1 -a"}',
+  '{"at":1,"in":{"a":-1},"tree":"1 -a"}',
+  '{"at":1,"out":{"a":{"b":[1,2,"2-b"]}},"tree":"1 -a"}',
+  '{"at":1,"out":{"a":[1,2,3]},"tree":"1 -a"}',
+  '{"at":1,"past":{"a":1},"tree":"1 -a"}',
+  '{"at":1,"past":[5],"tree":"1 -a"}',
+  '{"at":1,"att":{"f":null},"tree":"1 -a"}',
+  '{"at":1,"att":{"f":{"digest":5,"length":1,"revpos":1}},"tree":"1 -a"}',
+];
 for (const text of corrupt) {
   test(`${JSON.stringify(text)} is corrupt metadata`, () => {
     assert.throws(
       () => parseMetadata(text, ZERO),
+      (cause) => isGatewayError(cause, 'corrupt'),
+    );
+  });
+}
+
+for (const damaged of ['"sets":[5]', '"sets":5', '"files":null', '"files":{"1-a":[5]}']) {
+  test(`${damaged} is a corrupt part of a tree`, () => {
+    const read = parseMetadata(`{"at":1,${damaged},"tree":"1 0b-a"}`, ZERO);
+    assert.throws(
+      () => read.tree.winner(),
       (cause) => isGatewayError(cause, 'corrupt'),
     );
   });
@@ -133,6 +160,7 @@ for (const tree of [
   '1 q-a',
   '1 @1-a',
   '1 b?-a',
+  '1 b3k9007199254740993-a',
 ]) {
   test(`${JSON.stringify(tree)} is a corrupt tree`, () => {
     const read = parseMetadata(JSON.stringify({ at: 1, tree }), ZERO);

@@ -1,4 +1,4 @@
-import { GatewayError } from '../util/errors.ts';
+import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { ChannelLeft, ChannelPeriod, ChannelState, ChannelStates } from './channel-state.ts';
 import { presentChannels } from './channel-state.ts';
 import { RevisionTree } from './revision-tree.ts';
@@ -40,13 +40,27 @@ interface MetadataText extends Partial<TreeText> {
 /** `seq`: the sequence of the row. Throws `corrupt` where the text has not this form. */
 export function parseMetadata(text: string, seq: Sequence): SyncMetadata {
   const stored = parseText(text);
-  const told = (value: number): Sequence => (value === 0 ? seq : sequence(value));
+  try {
+    return readMetadata(stored, seq);
+  } catch (cause) {
+    // A part of another form than the types say is met where it is first used.
+    throw isGatewayError(cause) ? cause : corrupt(cause);
+  }
+}
+
+function readMetadata(stored: MetadataText, seq: Sequence): SyncMetadata {
+  const told = (value: number): Sequence => {
+    if (value === 0) return seq;
+    if (Number.isSafeInteger(value) && value > 0) return sequence(value);
+    throw corrupt(undefined);
+  };
   const channels = new Map<string, ChannelState>();
   for (const [channel, since] of Object.entries(stored.in ?? {})) {
     channels.set(channel, { since: told(since) });
   }
   const present = channels.size === 0 ? [] : [...channels.keys()];
   for (const [channel, [since, left, rev, deleted]] of Object.entries(stored.out ?? {})) {
+    if (typeof rev !== 'string') throw corrupt(undefined);
     const then: ChannelLeft = { seq: told(left), rev: rev as RevId, deleted: deleted === 1 };
     channels.set(channel, { since: told(since), left: then });
   }
@@ -60,7 +74,7 @@ export function parseMetadata(text: string, seq: Sequence): SyncMetadata {
       from: told(from),
       until: told(until),
     })),
-    attachments: stored.att ?? {},
+    attachments: stored.att === undefined ? {} : checkedAttachments(stored.att),
     grantsPresent: stored.grants === 1,
     savedAt: stored.at,
   };
@@ -132,7 +146,15 @@ function parseText(text: string): MetadataText {
 /** Only this module writes these texts: a glance tells what is none. */
 function isMetadataText(value: unknown): value is MetadataText {
   if (typeof value !== 'object' || value === null) return false;
-  return 'tree' in value && typeof value.tree === 'string' && 'at' in value;
+  if (!('tree' in value) || !('at' in value)) return false;
+  return typeof value.tree === 'string' && typeof value.at === 'number';
+}
+
+function checkedAttachments(attachments: Attachments): Attachments {
+  for (const { digest, length, revpos } of Object.values(attachments))
+    if (typeof digest !== 'string' || !Number.isInteger(length) || !Number.isInteger(revpos))
+      throw corrupt(undefined);
+  return attachments;
 }
 
 function isEmpty(record: Readonly<Record<string, unknown>>): boolean {

@@ -107,13 +107,13 @@ function readRevision(token: string, place: Place): Revision {
     while (isDigit(token.charCodeAt(at))) at++;
     if (at > from) {
       channels = text.sets[Number(token.slice(from, at))];
-      if (channels === undefined) throw corrupt(token);
+      if (!isTexts(channels)) throw corrupt(token);
     }
   }
   if (at === dash) return { rev, parent, deleted, channels, keptBody: undefined };
   if (token.charCodeAt(at) !== LETTER_B) throw corrupt(token);
   const expiry = at + 1 === dash ? 0 : Number.parseInt(token.slice(at + 1, dash), 36);
-  if (Number.isNaN(expiry)) throw corrupt(token);
+  if (!Number.isSafeInteger(expiry)) throw corrupt(token);
   const keptBody: KeptBody = {
     expiry,
     digests: text.files === NO_FILES ? NO_DIGESTS : digestsOf(text, rev),
@@ -126,8 +126,14 @@ export const NO_FILES: TreeText['files'] = {};
 const NO_DIGESTS: readonly Digest[] = [];
 
 function digestsOf({ files }: TreeText, rev: RevId): readonly Digest[] {
-  return Object.hasOwn(files, rev) ? (files[rev] ?? NO_DIGESTS) : NO_DIGESTS;
+  if (typeof files !== 'object' || files === null) throw corrupt(rev);
+  const digests = Object.hasOwn(files, rev) ? files[rev] : NO_DIGESTS;
+  if (!isTexts(digests)) throw corrupt(rev);
+  return digests;
 }
+
+const isTexts = <T extends string>(value: readonly T[] | undefined): value is readonly T[] =>
+  Array.isArray(value) && value.every((element) => typeof element === 'string');
 
 function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;

@@ -148,7 +148,7 @@ export function accessRefused(
   log.info?.('access refused', { user: userData(user), what: userData(what) });
 }
 
-/** A request on the public interface was answered. Bytes are those of bodies. */
+/** A request on the public interface was answered. Bytes: heads and all. */
 export function publicRequestServed(
   { database, metrics }: Observer,
   { bytesRead, bytesWritten }: { readonly bytesRead: number; readonly bytesWritten: number },

@@ -184,12 +184,12 @@ export const METRICS = {
     unit: 'requests',
     about: 'On the public interface.',
   },
-  public_rest_bytes_read: { ...DATABASE, ...COUNTER, unit: 'bytes', about: 'Bodies of requests.' },
+  public_rest_bytes_read: { ...DATABASE, ...COUNTER, unit: 'bytes', about: 'Of requests.' },
   public_rest_bytes_written: {
     ...DATABASE,
     ...COUNTER,
     unit: 'bytes',
-    about: 'Bodies of answers.',
+    about: 'Of answers.',
   },
   num_replications_active: { ...DATABASE, ...GAUGE, unit: 'feeds', about: 'Clients following.' },
   num_replications_total: {

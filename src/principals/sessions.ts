@@ -1,7 +1,8 @@
 import { hash as sha, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { BATCH_MAX } from '../bucket/bucket.ts';
-import type { Bucket, Change, RecordKey, StoredRecord } from '../bucket/bucket.ts';
+import type { Bucket, Change } from '../bucket/bucket.ts';
+import type { RecordKey, StoredRecord } from '../bucket/records.ts';
 import type { Cas } from '../document/types.ts';
 import type { Log } from '../observability/log.ts';
 import { userData } from '../observability/user-data.ts';

@@ -1,9 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Database, OpenRequest } from '../database/database.ts';
 import type { Observer } from '../observability/events.ts';
 import type { BodyWatch, Holding } from './body-watch.ts';
 import { ReaderGone } from './drained.ts';
 import type { Upgrade } from './web-sockets.ts';
+
+/** Of each connection what was read from it for earlier requests. */
+const countedBytes = new WeakMap<Socket, number>();
 
 /** One request with its answer, while it lasts. */
 export class Exchange implements OpenRequest {
@@ -18,7 +22,6 @@ export class Exchange implements OpenRequest {
   user: string | undefined;
   /** Where the request asks for a WebSocket. */
   readonly upgrade: Upgrade | undefined;
-  readonly #bytesReadBefore: number;
   readonly #bytesWrittenBefore: number;
   #headers: Record<string, string> | undefined;
   #gone: AbortController | undefined;
@@ -37,7 +40,6 @@ export class Exchange implements OpenRequest {
     this.response = response;
     this.startedMs = options.startedMs;
     this.upgrade = options.upgrade;
-    this.#bytesReadBefore = request.socket.bytesRead;
     this.#bytesWrittenBefore = request.socket.bytesWritten;
   }
 
@@ -69,14 +71,15 @@ export class Exchange implements OpenRequest {
     return this.#headers;
   }
 
-  /** What went over the connection since the request was taken up. */
-  get traffic(): { readonly bytesRead: number; readonly bytesWritten: number } {
-    const { socket, headers } = this.request;
-    const told = Number(headers['content-length'] ?? 0);
-    return {
-      bytesRead: Math.max(told, socket.bytesRead - this.#bytesReadBefore),
-      bytesWritten: socket.bytesWritten - this.#bytesWrittenBefore,
-    };
+  /**
+   * What went over the connection for this request, its head and all; asked once, at its end: what
+   * was read by then counts for no other.
+   */
+  takeTraffic(): { readonly bytesRead: number; readonly bytesWritten: number } {
+    const { socket } = this.request;
+    const bytesRead = socket.bytesRead - (countedBytes.get(socket) ?? 0);
+    countedBytes.set(socket, socket.bytesRead);
+    return { bytesRead, bytesWritten: socket.bytesWritten - this.#bytesWrittenBefore };
   }
 
   /**

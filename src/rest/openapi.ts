@@ -176,8 +176,7 @@ function errorTags(
   const ofDatabase = /^\/\{(db|keyspace)\}/.test(path);
   if (ofDatabase) tags.add('missing');
   if (port === 'public' && (ofDatabase || access === 'reader')) tags.add('unauthorized');
-  if (body.content !== undefined)
-    for (const tag of BODY_ERRORS) tags.add(tag);
+  if (body.content !== undefined) for (const tag of BODY_ERRORS) tags.add(tag);
   if (!ofDatabase && whileOffline) tags.delete('unavailable');
   return tags;
 }

@@ -78,8 +78,7 @@ export class Responder {
     const { response } = exchange;
     const error = tellError(cause);
     const gone = exchange.isCutOff || isFarewell(cause, response);
-    if (error.internal && !gone)
-      requestFailed(this.#failures, { ...at(exchange), error: cause });
+    if (error.internal && !gone) requestFailed(this.#failures, { ...at(exchange), error: cause });
     this.#countRefusal(exchange, cause);
     if (response.destroyed) return;
     // Half an answer must not look like a whole one.
@@ -117,7 +116,7 @@ export class Responder {
   /** The figures and the log line of a request that is over. */
   #tell(exchange: Exchange, failure: unknown): void {
     const { metrics } = this.#services;
-    const { bytesRead, bytesWritten } = exchange.traffic;
+    const { bytesRead, bytesWritten } = exchange.takeTraffic();
     if (this.#port === 'public') {
       metrics.countGateway('pub_net_bytes_recv', bytesRead);
       metrics.countGateway('pub_net_bytes_sent', bytesWritten);

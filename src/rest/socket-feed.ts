@@ -75,7 +75,15 @@ function timerOf(
   beat: () => void,
 ): FeedTimer {
   const { ticker } = services;
-  return new FeedTimer({ ticker, observer, heartbeatMs, timeoutMs, endings: [closing], beat, holds });
+  return new FeedTimer({
+    ticker,
+    observer,
+    heartbeatMs,
+    timeoutMs,
+    endings: [closing],
+    beat,
+    holds,
+  });
 }
 
 function optionsOf(text: string): ChangesBody {

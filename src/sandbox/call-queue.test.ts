@@ -40,7 +40,12 @@ test('past its number or size the queue refuses, until some are taken', () => {
 test('calls of barred functions keep their places', () => {
   const queue = new CallQueue(limits);
   const other = { id: 2, source: '', timeoutMs: 0 };
-  for (const [chars, of] of [[1, record], [2, other], [3, record], [4, other]] as const)
+  for (const [chars, of] of [
+    [1, record],
+    [2, other],
+    [3, record],
+    [4, other],
+  ] as const)
     queue.add(call(chars, of));
   assert.deepEqual(charsOf(queue.take(new Set([record]))), [2, 4]);
   assert.deepEqual(charsOf(queue.take(new Set([record]))), []);

@@ -12,8 +12,8 @@ import type {
   PrincipalChange,
   PrincipalKey,
   RecordChange,
-  RecordKey,
 } from '../bucket.ts';
+import type { RecordKey } from '../records.ts';
 
 /** Opens an empty bucket of its own, which is gone when it is disposed. */
 export type OpenBucket = () => Promise<Bucket>;

@@ -8,12 +8,10 @@ import type {
   ListedPrincipal,
   PrincipalKey,
   PrincipalRange,
-  RecordKey,
-  RecordRange,
   StoredGrant,
   StoredPrincipal,
-  StoredRecord,
 } from '../bucket.ts';
+import type { RecordKey, RecordRange, StoredRecord } from '../records.ts';
 import { Query } from './query.ts';
 import { isPast } from './record-writer.ts';
 

@@ -7,8 +7,8 @@ import type {
   Judgement,
   PrincipalChange,
   RecordChange,
-  RecordKey,
 } from '../bucket.ts';
+import type { RecordKey } from '../records.ts';
 import { accessKey, type GrantWriter } from './grant-writer.ts';
 import { Query } from './query.ts';
 import { nextRecordCas, nextSequence, type Transaction } from './transaction.ts';

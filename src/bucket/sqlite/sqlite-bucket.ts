@@ -14,15 +14,13 @@ import {
   type MutationPage,
   type PrincipalKey,
   type PrincipalRange,
-  type RecordKey,
-  type RecordRange,
   type RevisionBody,
   type ScanRange,
   type StoredAttachment,
   type StoredDocument,
   type StoredGrant,
-  type StoredRecord,
 } from '../bucket.ts';
+import type { RecordKey, RecordRange, StoredRecord } from '../records.ts';
 import { getAttachment, putAttachment, type UploadOptions } from './attachments.ts';
 import type { MutationCursor } from './mutation-reader.ts';
 import type { Store } from './store.ts';

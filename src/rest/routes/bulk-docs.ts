@@ -19,7 +19,9 @@ export const postBulkDocs = route({
   access: 'reader',
   query: noQuery,
   body: listSource,
-  answers: { 201: jsonContent(z.array(z.union([z.object({ id: z.string(), rev: z.string() }), bulkError]))) },
+  answers: {
+    201: jsonContent(z.array(z.union([z.object({ id: z.string(), rev: z.string() }), bulkError]))),
+  },
   handle: async ({ collection, reader, body, held, signal }) => {
     const { docs, newEdits } = scanBulkDocs(body);
     held.add(docs.length * DOCUMENT_BYTES);

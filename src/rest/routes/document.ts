@@ -30,7 +30,12 @@ import type { Content } from '../content.ts';
 const MULTIPART_RELATED = 'multipart/related';
 
 const DOCUMENT: Content = {
-  ...jsonContent(z.union([document, z.array(z.union([z.object({ ok: document }), z.object({ missing: z.string() })]))])),
+  ...jsonContent(
+    z.union([
+      document,
+      z.array(z.union([z.object({ ok: document }), z.object({ missing: z.string() })])),
+    ]),
+  ),
   'multipart/related': null,
   'multipart/mixed': null,
 };

@@ -50,7 +50,7 @@ export function allowOverrides(owner: object): void {
   // the engine's fast paths off, so it is made one only on objects, functions and errors.
   const withConstructor =
     owner === Object.prototype || owner === Function.prototype || owner === Error.prototype;
-  const isError = Error.prototype.isPrototypeOf(owner); // eslint-disable-line -- a prototype itself
+  const isError = Error.prototype.isPrototypeOf(owner);
   const all = owner === Object.prototype ? Object.getOwnPropertyNames(owner) : usual;
   const keys = withConstructor || isError ? [...all, 'constructor'] : all;
   if (typeof owner === 'function' && owner !== Function.prototype) return;
