@@ -19,5 +19,6 @@ export function outcomeOf<T>(parse: () => T, ...tags: readonly ErrorTag[]): Outc
 export function refusal(cause: unknown, tags: readonly ErrorTag[]): string {
   if (!isGatewayError(cause, ...tags)) throw cause;
   // Without what it repeats of the input: that is no kind of its own.
-  return `${cause.tag}: ${cause.message.replaceAll(/["'`].*["'`]|\d+/gs, '#').slice(0, 30)}`;
+  const message = cause.message.replace(/, not .*/s, '').replaceAll(/["'`].*["'`]|\d+/gs, '#');
+  return `${cause.tag}: ${message.slice(0, 100)}`;
 }

@@ -64,7 +64,7 @@ async function readBroken(): Promise<unknown> {
   await send('PUT', `${db.admin}/${id}`, { json: {} });
   using bucket = new DatabaseSync(path.join(gateway.dataDir, `${NAME}.sqlite`));
   bucket.prepare('UPDATE metadata SET text = ? WHERE key = ?').run('{', id);
-  return send('GET', `${db.admin}/${id}`);
+  return await send('GET', `${db.admin}/${id}`);
 }
 
 type Counter = {

@@ -15,6 +15,7 @@ import { until } from './helpers/until.ts';
 
 const GUEST = { disabled: false, admin_channels: ['*'] };
 const object = (json: JsonValue) => json as { readonly [key: string]: JsonValue };
+const text = (json: JsonValue): string => (typeof json === 'string' ? json : JSON.stringify(json));
 const channelTo = (name: string): string => `function(doc) { channel("${name}"); }`;
 
 let gateway: TestGateway;
@@ -58,7 +59,7 @@ test('another configuration acts at once; what is open ends whole, and other dat
   const { public: clients, admin } = gateway;
   await request('PUT', `${admin}/live/d1`, { json: {} });
   const { json } = await request('GET', `${clients}/live/_changes`);
-  const since = String(object(json)['last_seq']);
+  const since = text(object(json)['last_seq']);
   const longpoll = request('GET', `${clients}/live/_changes?feed=longpoll&since=${since}`);
   await using continuous = await FeedLines.open(`${clients}/live/_changes?since=${since}`);
   await using elsewhere = await FeedLines.open(`${clients}/calm/_changes?since=0`);
@@ -114,13 +115,13 @@ test('the state is told with since when and why, and so is an online that waits 
   assert.equal(refused.status, 503);
   assert.equal(
     object(refused.json)['reason'],
-    `the database is offline since ${String(offline['state_since'])}`,
+    `the database is offline since ${text(offline['state_since'])}`,
   );
   const stranger = await request('GET', `${gateway.public}/told/?verbose=true`);
   assert.equal(object(stranger.json)['state'], 'Offline');
   assert.equal(object(stranger.json)['state_reason'], undefined, 'why is the administrators’');
   assert.equal((await post('told/_online', { delay: 3600 })).status, 200);
-  const inMs = Date.parse(String((await stateOf('told'))['online_at'])) - Date.now();
+  const inMs = Date.parse(text((await stateOf('told'))['online_at'])) - Date.now();
   assert.ok(inMs > 3_590_000 && inMs <= 3_600_000, String(inMs));
   for (const delay of ['soon', -1, 1e9, [], true])
     assert.equal((await post('told/_online', { delay })).status, 400, JSON.stringify(delay));

@@ -16,7 +16,7 @@ import { unusedExports } from './tidy/unused-exports.ts';
 import { bannedWords, words } from './tidy/words.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
-const PROGRAMS = ['{src,test,tools,bench,bin,demo}/**/*.{ts,js,mjs}'];
+const PROGRAMS = ['{src,test,fuzz,tools,bench,bin,demo}/**/*.{ts,js,mjs}'];
 const PAGES = ['*.md', '*.json', 'docs/**/*.md', '{src,test,tools,bench}/**/*.{md,json}', '.ci/*'];
 /** Copied from the shared reference as they are: not ours to tidy. */
 const COPIED = ['test/conformance/**', 'test/vectors/**', 'bench/shared/**', 'bench/results/**'];

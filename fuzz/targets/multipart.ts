@@ -13,7 +13,7 @@ async function* chunksOf(bytes: Buffer, random: Random): AsyncGenerator<Uint8Arr
   for (let at = 0; at < bytes.length;) {
     const length = 1 + random.below(random.oneIn(3) ? 3 : 200);
     const chunk = Buffer.from(bytes.subarray(at, at + length));
-    yield chunk;
+    yield await Promise.resolve(chunk);
     chunk.fill(0);
     at += length;
   }

@@ -135,3 +135,30 @@ test('a row is one object for all who ask for it', () => {
   assert.equal(read(tail, ['a'])?.rows[0], read(tail, ['a', 'c'])?.rows[0]);
   assert.equal(read(tail, 'all')?.rows[0], read(tail, 'all')?.rows[0]);
 });
+
+test('a document that was purged is told no more, wherever its entries stand', () => {
+  const tail = tailOf([
+    mutation(1, 'gone', { channels: ['a', 'b'] }),
+    mutation(2, 'stays', { channels: ['a'] }),
+    mutation(3, 'gone', { channels: ['b'], removed: ['a'] }),
+  ]);
+  assert.equal(read(tail, ['a'])?.rows.length, 2);
+  tail.forget({ collection, key: 'gone' as DocId, seq: sequence(3) });
+  assert.deepEqual(shown(read(tail, ['a', 'b'])), ['2 stays a 0']);
+  assert.deepEqual(shown(read(tail, 'all')), ['2 stays  0']);
+  tail.add(mutation(4, 'gone', { channels: ['a'] }));
+  tail.reach(sequence(4));
+  assert.deepEqual(shown(read(tail, 'all')), ['2 stays  0', '4 gone  0']);
+});
+
+test('an entry of a purged document that is on its way is not told when it comes', () => {
+  const tail = tailOf([mutation(1, 'stays')]);
+  const gone = { collection, key: 'gone' as DocId };
+  tail.forget({ ...gone, seq: sequence(3) });
+  tail.add(mutation(3, 'gone', { channels: ['a'] }));
+  tail.add(mutation(4, 'gone', { channels: ['a'] }));
+  tail.reach(sequence(4));
+  assert.deepEqual(shown(read(tail, 'all')), ['1 stays  0', '4 gone  0']);
+  tail.forget({ ...gone, seq: sequence(2) });
+  assert.deepEqual(shown(read(tail, 'all')), ['1 stays  0', '4 gone  0']);
+});

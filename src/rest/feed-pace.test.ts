@@ -114,3 +114,29 @@ test('a feed ends with any of its endings, also one that came before it', () => 
   });
   assert.equal(late.signal.aborted, true);
 });
+
+test('a feed ends when the credentials that it was opened with do not hold any more', async () => {
+  const clock = new ManualClock();
+  let holds = true;
+  let asked = 0;
+  const made = new FeedTimer({
+    ticker: new Ticker(clock),
+    observer: { database: 'a', log: silentLog, metrics: createMetrics({ clock }) },
+    heartbeatMs: 0,
+    timeoutMs: 0,
+    endings: [],
+    beat: () => undefined,
+    holds: () => {
+      asked += 1;
+      return Promise.resolve(holds);
+    },
+  });
+  await clock.pass(61_000);
+  assert.equal(asked, 2);
+  assert.equal(made.signal.aborted, false);
+  holds = false;
+  await clock.pass(31_000);
+  assert.equal(made.signal.aborted, true);
+  assert.equal(made.lapsed, true);
+  made[Symbol.dispose]();
+});

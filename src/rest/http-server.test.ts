@@ -24,7 +24,12 @@ import { asArray, asLines, SharedRows } from './shared-rows.ts';
 import type { Route } from './route.ts';
 import { Ticker } from './ticker.ts';
 
-const base = { access: 'public', query: z.object({}), about: 'For the test.' } as const;
+const base = {
+  access: 'public',
+  query: z.object({}),
+  answers: {},
+  about: 'For the test.',
+} as const;
 
 const ROUTES: readonly Route[] = [
   route({

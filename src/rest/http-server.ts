@@ -18,6 +18,7 @@ import { BodyWatch } from './body-watch.ts';
 import { applyCors } from './cors.ts';
 import { INTERNAL_STATUS, refusalOf } from './error-map.ts';
 import { Exchange } from './exchange.ts';
+import { FreshConnections } from './fresh-connections.ts';
 import { checkParameter, noSuchPath, parameterNames } from './path-parameters.ts';
 import { firstOfEach } from './query.ts';
 import type { RestServices } from './rest-services.ts';
@@ -65,6 +66,7 @@ export class HttpServer {
   readonly #app: FastifyInstance;
   readonly #exchanges = new Set<Exchange>();
   readonly #sockets: WebSockets;
+  readonly #fresh: FreshConnections;
   /** Heads of upgrades, until their requests are taken up. */
   readonly #heads = new WeakMap<IncomingMessage, Buffer>();
   readonly #context: PortContext;
@@ -82,6 +84,7 @@ export class HttpServer {
     this.#clock = services.clock;
     this.#sockets = new WebSockets(port, { services, log: this.#log });
     this.#app = this.#fastify(limits);
+    this.#fresh = new FreshConnections(this.#app.server);
     for (const shape of routeTable(options.routes).shapes) this.#register(shape);
   }
 
@@ -111,6 +114,7 @@ export class HttpServer {
     const closed = new AbortController();
     for (const exchange of this.#exchanges) exchange.stopFeed();
     this.#sockets.stop();
+    this.#fresh.cutOff();
     const late = this.#clock.sleep(drainMs, closed.signal).then(() => {
       if (closed.signal.aborted) return;
       const requests = this.#exchanges.size;
@@ -261,7 +265,9 @@ export class HttpServer {
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
     this.#log.debug?.('connection refused', { code: error.code });
     const [status, word] = refusalOf(error.code);
-    const body = JSON.stringify({ error: word, reason: error.message });
+    const isHalf = error.code === 'HPE_INVALID_EOF_STATE';
+    const reason = isHalf ? 'the request is cut off' : error.message;
+    const body = JSON.stringify({ error: word, reason });
     socket.end(
       `HTTP/1.1 ${status} ${word}\r\nContent-Type: application/json\r\n` +
         `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,

@@ -101,17 +101,18 @@ function operationOf(route: Route, path: string, port: Port): Operation {
 const ANY_READER = [{ basic: [] }, { session: [] }, {}];
 
 function headOf({ operationId: id, responses, ...operation }: Operation): JsonSchema {
-  const bare = Object.entries(responses).map(
-    ([status, { content: _, ...rest }]) => [status, rest] as const,
-  );
+  const bare = Object.entries(responses)
+    .filter(([status]) => status !== SWITCHING)
+    .map(([status, { content: _, ...rest }]) => [status, rest] as const);
   return { ...operation, operationId: `${id}Head`, responses: Object.fromEntries(bare) };
 }
 
-/** `GET /{keyspace}/_all_docs` → `getKeyspaceAllDocs`. */
+/** No handshake begins with HEAD. */
+const SWITCHING = '101';
+
+/** `GET /{keyspace}/_all_docs` → `get_keyspace-_all_docs`, as in the reference's description. */
 function operationId({ method, path }: Route): string {
-  const words = path.split(/[^a-zA-Z0-9]+/).filter((word) => word !== '');
-  const name = words.map((word) => (word[0] ?? '').toUpperCase() + word.slice(1)).join('');
-  return `${method.toLowerCase()}${name === '' ? 'Root' : name}`;
+  return `${method.toLowerCase()}_${path.slice(1).replaceAll(/[{}]/g, '').replaceAll('/', '-')}`;
 }
 
 function tagOf(path: string): string {
@@ -143,7 +144,7 @@ function queryParameters({ query }: Route): readonly JsonSchema[] {
 
 type Responses = Record<string, JsonSchema>;
 
-function answersOf({ answers = {} }: Route): Responses {
+function answersOf({ answers }: Route): Responses {
   const responses: Responses = {};
   for (const [status, content] of Object.entries(answers)) {
     responses[status] = {

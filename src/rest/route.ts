@@ -39,7 +39,7 @@ export interface RouteSpec<Path extends string, Access extends AccessKind, Query
   readonly query: z.ZodType<Query>;
   readonly body: BodyReader<Body>;
   /** For the description of the API: what is answered where all goes well, by status. */
-  readonly answers?: Answers;
+  readonly answers: Answers;
   /** The same: errors beside those that every such route may have. */
   readonly refuses?: readonly ErrorTag[];
   handle(handling: Handling<Path, Access, Query, Body>): Answer | Promise<Answer>;
@@ -81,7 +81,7 @@ export interface Route {
   readonly whileOffline: boolean;
   readonly query: z.ZodType;
   readonly body: BodyReader<unknown>;
-  readonly answers?: Answers;
+  readonly answers: Answers;
   readonly refuses?: readonly ErrorTag[];
   readonly handle: (handling: AnyHandling) => Answer | Promise<Answer>;
 }

@@ -84,9 +84,39 @@ test('a refused document of a bulk request harms no other', async () => {
 });
 
 const ODD_NAMES = [
-  'a b', 'a+b', 'a/b', 'a?b', 'a#b', 'a%b', 'a&b', 'a"b', "a'b", 'a\\b', 'a\tb', 'a\nb', '..', '.',
-  'a:b', '{}', '[1]', 'ü', 'u\u0308', '𝄞', '\u202eabc', '\ufeff', '\u0001', '-', '0', '1e3', '__proto__x',
-  'constructor', 'toString', 'hasOwnProperty', 'null', 'SELECT', "';DROP TABLE documents;--",
+  'a b',
+  'a+b',
+  'a/b',
+  'a?b',
+  'a#b',
+  'a%b',
+  'a&b',
+  'a"b',
+  "a'b",
+  'a\\b',
+  'a\tb',
+  'a\nb',
+  '..',
+  '.',
+  'a:b',
+  '{}',
+  '[1]',
+  'ü',
+  'u\u0308',
+  '𝄞',
+  '\u202eabc',
+  '\ufeff',
+  '\u0001',
+  '-',
+  '0',
+  '1e3',
+  '__proto__x',
+  'constructor',
+  'toString',
+  'hasOwnProperty',
+  'null',
+  'SELECT',
+  "';DROP TABLE documents;--",
 ];
 
 test('odd characters in ids, channels and names come back as they were', async () => {
@@ -100,7 +130,11 @@ test('odd characters in ids, channels and names come back as they were', async (
     const query = `filter=sync_gateway/bychannel&channels=${encodeURIComponent(id)}`;
     const feed = await request('GET', `${db}/_changes?${query}`);
     const rows = (feed.json as unknown as { results: { id: string }[] }).results;
-    assert.deepEqual(rows.map((row) => row.id), [`o-${id}`], `the channel ${JSON.stringify(id)}`);
+    assert.deepEqual(
+      rows.map((row) => row.id),
+      [`o-${id}`],
+      `the channel ${JSON.stringify(id)}`,
+    );
   }
 });
 

@@ -86,7 +86,6 @@ const RESERVED: readonly BadRequest[] = [
 
 const IDS: readonly BadRequest[] = [
   put('_bad', 404)('an id of ours', '{}'),
-  put('_design/x', 403)('a design document', '{}'),
   put('a%00b')('an id with NUL', '{}'),
   put('%ff%fe')('an id that is not UTF-8', '{}'),
   put('%ED%A0%80')('an id with half a surrogate', '{}'),
@@ -138,7 +137,12 @@ const QUERIES: readonly BadRequest[] = [
   get('there?open_revs=%5B%22x%22%5D'),
   get('there?attachments=maybe'),
   get('there?rev=x'),
-  { about: 'DELETE of a revision that is none', method: 'DELETE', path: 'there?rev=zz', status: 400 },
+  {
+    about: 'DELETE of a revision that is none',
+    method: 'DELETE',
+    path: 'there?rev=zz',
+    status: 400,
+  },
   { about: 'PATCH', method: 'PATCH', path: 'there', status: 405 },
   put('_changes', 405)('a method that is not there', '{}'),
 ];

@@ -59,7 +59,10 @@ async function assertEveryWriteRefused(db: string, disk: SmallDisk): Promise<voi
     }
     assertFull(answer, disk);
   }
-  const docs = [{ _id: 'bulk-0', TEXT }, { _id: 'bulk-1', TEXT }];
+  const docs = [
+    { _id: 'bulk-0', TEXT },
+    { _id: 'bulk-1', TEXT },
+  ];
   const bulk = await request('POST', `${db}/_bulk_docs`, { json: { docs } });
   assert.equal(bulk.status, 201);
   for (const row of bulk.json as { status: number; reason: string }[]) {
@@ -113,7 +116,9 @@ async function assertSurvivesFullDisk(disk: SmallDisk): Promise<void> {
 
     await disk.makeRoom(gateway.pid);
     for (const id of [...ledger.refused, 'new']) {
-      const answer = await request('PUT', `${clients}/${id}`, { json: { text: TEXT, channels: 'a' } });
+      const answer = await request('PUT', `${clients}/${id}`, {
+        json: { text: TEXT, channels: 'a' },
+      });
       assert.equal(answer.status, 201, answer.text);
       ledger.stored.set(id, (answer.json as { rev: string }).rev);
       await feed.rowOf(id);
@@ -159,4 +164,20 @@ test('a gateway that is killed on a full disk starts there again, and serves wha
     await disk.makeRoom(gateway.pid);
     assert.equal((await request('PUT', `${db}/more`, { json: { text: TEXT } })).status, 201);
   }
+});
+
+test('a gateway that finds no room at all to start says so, and starts once there is some', async () => {
+  await using disk = await smallDisk();
+  const dataDir = `${disk.path}/data`;
+  const start = async (): Promise<void> => {
+    await using gateway = await runGateway({ dataDir });
+    const written = await request('PUT', `${gateway.urls.public}/demo/first`, { json: {} });
+    assert([201, 409].includes(written.status), written.text);
+  };
+  await start();
+  if (await disk.fillUp()) {
+    await assert.rejects(start(), disk.reason);
+    await disk.makeRoom(process.pid);
+  }
+  await start();
 });

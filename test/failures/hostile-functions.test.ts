@@ -21,8 +21,13 @@ const HOSTILE = `function (doc) {
 }`;
 
 const MB = 1 << 20;
-/** Others have their answer within this, whatever one call does. */
-const WITHIN_MS = 1000;
+/**
+ * Others have their answer within a second, whatever one call does; more where the machine is busy.
+ */
+const WITHIN_MS_LEAST = 1000;
+const WITHIN_MS_MOST = 3000;
+/** How many usual writes that is. */
+const WITHIN_WRITES = 100;
 /** A gateway with three children of at most 512 MB of heap, and their replacements. */
 const TREE_BYTES_MAX = 2500 * MB;
 
@@ -30,16 +35,22 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let gateway: GatewayProcess;
 let wild: string;
 let calm: string;
+let withinMs: number;
 
 before(async () => {
   folder = await temporaryFolder();
   gateway = await runGateway({ dataDir: `${folder.path}/data` });
   wild = `${gateway.urls.admin}/wild`;
   calm = `${gateway.urls.admin}/calm`;
-  for (const [db, sync] of [[wild, HOSTILE], [calm, 'function (doc) { channel(doc.channels); }']]) {
+  for (const [db, sync] of [
+    [wild, HOSTILE],
+    [calm, 'function (doc) { channel(doc.channels); }'],
+  ]) {
     const created = await request('PUT', `${db}/`, { json: { sync } });
     assert.equal(created.status, 201, created.text);
   }
+  const usual = await usualWriteMs();
+  withinMs = Math.min(Math.max(usual * WITHIN_WRITES, WITHIN_MS_LEAST), WITHIN_MS_MOST);
 });
 
 after(async () => {
@@ -49,19 +60,27 @@ after(async () => {
 
 let writes = 0;
 
+async function write(db: string): Promise<number> {
+  const begun = performance.now();
+  writes += 1;
+  const answer = await request('PUT', `${db}/other-${writes}`, { json: { how: 'fine' } });
+  assert.equal(answer.status, 201, answer.text);
+  return performance.now() - begun;
+}
+
+async function usualWriteMs(): Promise<number> {
+  const all: number[] = [];
+  for (let n = 0; n < 31; n += 1) all.push(await write(calm));
+  return all.toSorted((one, other) => one - other)[15]!;
+}
+
 /** Writes again and again until `ended`; the longest that any write took, ms. */
 async function writeMeanwhile(ended: Promise<unknown>, to: readonly string[]): Promise<number> {
   let isOver = false;
   void ended.finally(() => (isOver = true));
   let longest = 0;
   const work = async (db: string): Promise<void> => {
-    while (!isOver) {
-      const begun = performance.now();
-      writes += 1;
-      const answer = await request('PUT', `${db}/other-${writes}`, { json: { how: 'fine' } });
-      assert.equal(answer.status, 201, answer.text);
-      longest = Math.max(longest, performance.now() - begun);
-    }
+    while (!isOver) longest = Math.max(longest, await write(db));
   };
   await Promise.all(to.map(work));
   return longest;
@@ -75,7 +94,15 @@ function assertFailed(answer: Answer): void {
 }
 
 for (const how of [
-  'loop', 'pattern', 'arrays', 'strings', 'typed arrays', 'depth', 'channels', 'throws', 'logs',
+  'loop',
+  'pattern',
+  'arrays',
+  'strings',
+  'typed arrays',
+  'depth',
+  'channels',
+  'throws',
+  'logs',
 ])
   test(`a call that goes wild (${how}) fails with a reason, and others go on within a second`, async () => {
     await using memory = new MemoryWatch(gateway.pid);
@@ -84,18 +111,19 @@ for (const how of [
     const answer = await hostile;
     assertFailed(answer);
     assert.equal((await request('GET', `${wild}/hostile`)).status, 404, 'nothing is written');
-    assert(longest < WITHIN_MS, `another write waited for ${longest} ms`);
+    assert(longest < withinMs, `another write waited for ${longest} ms`);
     assert(memory.most < TREE_BYTES_MAX, `${memory.most / MB} MB of memory`);
   });
 
 test('a document of 20 MB that is split to pieces costs its own call at most', async () => {
   await using memory = new MemoryWatch(gateway.pid);
-  const text = 'xy'.repeat(10e6);
-  const hostile = request('PUT', `${wild}/large`, { json: { how: 'split', text } });
+  const body = Buffer.from(JSON.stringify({ how: 'split', text: 'xy'.repeat(10e6) }));
+  const headers = { 'content-type': 'application/json' };
+  const hostile = request('PUT', `${wild}/large`, { body, headers });
   const longest = await writeMeanwhile(hostile, [wild, calm, calm]);
   const answer = await hostile;
   assertFailed(answer);
-  assert(longest < WITHIN_MS, `another write waited for ${longest} ms`);
+  assert(longest < withinMs, `another write waited for ${longest} ms`);
   assert(memory.most < TREE_BYTES_MAX, `${memory.most / MB} MB of memory`);
 });
 
@@ -105,5 +133,5 @@ test('a function that loops for every client keeps no other database waiting', a
   );
   const longest = await writeMeanwhile(Promise.all(loops), [calm, calm]);
   for (const loop of loops) assertFailed(await loop);
-  assert(longest < WITHIN_MS, `another write waited for ${longest} ms`);
+  assert(longest < withinMs, `another write waited for ${longest} ms`);
 });

@@ -18,8 +18,9 @@ const MB = 1024 * 1024;
 const LENGTH = 200 * MB;
 /** What the process may grow by, meanwhile, bytes. */
 const GROWTH_MAX = 64 * MB;
-/** The longest that another write may take, meanwhile, ms. */
+/** How long another write may take, meanwhile, ms: all but a few, on a machine that is busy. */
 const OTHERS_WITHIN_MS = 1000;
+const SLOW_SHARE_MAX = 0.05;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let gateway: GatewayProcess;
@@ -96,29 +97,28 @@ async function unnoticed(work: () => Promise<void>): Promise<void> {
   } finally {
     done.abort();
   }
-  const { writes, slowestMs } = await others;
-  assert.ok(writes > 0);
-  assert.ok(slowestMs < OTHERS_WITHIN_MS, `another write took ${slowestMs} ms`);
+  const tookMs = await others;
+  const slow = tookMs.filter((ms) => ms > OTHERS_WITHIN_MS);
+  const told = `of ${tookMs.length} other writes took too long: ${slow.join(', ')} ms`;
+  assert.ok(tookMs.length > 0);
+  assert.ok(slow.length <= Math.max(1, SLOW_SHARE_MAX * tookMs.length), told);
   const growth = memory.most - before;
   assert.ok(growth < GROWTH_MAX, `the process grew by ${Math.round(growth / MB)} MB`);
 }
 
 let written = 0;
 
-async function writeOthers(
-  signal: AbortSignal,
-): Promise<{ readonly writes: number; readonly slowestMs: number }> {
-  let writes = 0;
-  let slowestMs = 0;
+/** How long each took, ms. */
+async function writeOthers(signal: AbortSignal): Promise<readonly number[]> {
+  const tookMs: number[] = [];
   while (!signal.aborted) {
     const startedMs = performance.now();
     written += 1;
     const { status } = await request('PUT', `${db.admin}/other${written}`, { json: { written } });
     assert.equal(status, 201);
-    slowestMs = Math.max(slowestMs, performance.now() - startedMs);
-    writes += 1;
+    tookMs.push(performance.now() - startedMs);
   }
-  return { writes, slowestMs };
+  return tookMs;
 }
 
 test('a large attachment goes in by its URL, and nobody notices', async () => {

@@ -28,11 +28,17 @@ export class MemoryWatch implements AsyncDisposable {
 }
 
 /** What a process and its descendants take now. */
-export function memoryOf(pid: number): number {
+export const memoryOf = (pid: number): number =>
+  [pid, ...descendantsOf(pid)].reduce((sum, each) => sum + residentOf(each), 0);
+
+/** Its children, their children, and so on. */
+export function descendantsOf(pid: number): readonly number[] {
   const parents = new Map(processes().map((each) => [each, parentOf(each)]));
-  const isIn = (each: number | undefined): boolean =>
-    each !== undefined && (each === pid || isIn(parents.get(each)));
-  return [...parents.keys()].filter(isIn).reduce((sum, each) => sum + residentOf(each), 0);
+  const isBelow = (each: number): boolean => {
+    const parent = parents.get(each);
+    return parent !== undefined && (parent === pid || isBelow(parent));
+  };
+  return [...parents.keys()].filter(isBelow);
 }
 
 const processes = (): readonly number[] =>

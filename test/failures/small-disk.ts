@@ -67,5 +67,7 @@ function fileSizeLimit(folder: string): Limits {
 function run(command: string, ...args: readonly string[]): boolean {
   const done = (name: string, all: readonly string[]): boolean =>
     spawnSync(name, all, { stdio: 'ignore' }).status === 0;
-  return done(command, args) || (process.getuid?.() !== 0 && done('sudo', ['-n', command, ...args]));
+  return (
+    done(command, args) || (process.getuid?.() !== 0 && done('sudo', ['-n', command, ...args]))
+  );
 }

@@ -21,8 +21,13 @@ const TRACED = 'fsync,fdatasync,write,writev,sendto,sendmsg,pwrite64,pwritev';
 /** Runs a gateway so that `systemCalls` can read what it did once it has ended. */
 export const traceInto = (folder: string): readonly string[] => [
   'strace',
-  ...['-f', '-y', '-qq', '-s', `${DATA_CHARS}`, '-e', `trace=${TRACED}`, '-e', 'signal=none'],
-  ...['-o', traceOf(folder)],
+  '-f',
+  '-y',
+  '-qq',
+  `--string-limit=${DATA_CHARS}`,
+  `--trace=${TRACED}`,
+  '--signal=none',
+  `--output=${traceOf(folder)}`,
 ];
 
 const traceOf = (folder: string): string => path.join(folder, 'trace');

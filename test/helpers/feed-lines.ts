@@ -22,7 +22,7 @@ export class FeedLines implements AsyncDisposable {
     });
     if (!response.ok || response.body === null)
       throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
-    // NOTE: piped at once: a body that nobody reads yet is cancelled when its response is collected.
+    // NOTE: piped at once: a body that nobody reads is cancelled when its response is collected.
     return new FeedLines(linesOf(response.body.pipeThrough(new TextDecoderStream())), stop);
   }
 

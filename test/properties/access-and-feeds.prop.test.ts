@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { startTestGateway, type TestGateway } from '../helpers/gateway.ts';
 import { request } from '../helpers/http.ts';
-import { FeedClient } from './feed-client.ts';
+import { FEED_KINDS, FeedClient } from './feed-client.ts';
+import type { FeedKind } from './feed-client.ts';
 import { SYNC_FUNCTION, SyncModel } from './sync-model.ts';
 
 const USERS = ['ann', 'bob', 'cat'];
@@ -42,7 +43,7 @@ type Step =
       readonly do: 'follow';
       readonly user: string;
       readonly limit: number;
-      readonly feed: 'normal' | 'longpoll' | 'continuous';
+      readonly feed: FeedKind;
     };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -84,7 +85,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('follow' as const),
       user,
       limit: fc.integer({ min: 1, max: 20 }),
-      feed: fc.constantFrom('normal' as const, 'longpoll' as const, 'continuous' as const),
+      feed: fc.constantFrom(...FEED_KINDS),
     }),
   },
 );
@@ -144,7 +145,7 @@ class Run {
   /** Follows to the end; then invariant 3 holds, and on the way invariant 2 does. */
   async follow(
     name: string,
-    options: { readonly limit: number; readonly feed: 'normal' | 'longpoll' | 'continuous' },
+    options: { readonly limit: number; readonly feed: FeedKind },
   ): Promise<void> {
     const client = this.clients.get(name)!;
     const visible = this.model.visible(name);

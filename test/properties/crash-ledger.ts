@@ -91,7 +91,7 @@ export class CrashLedger {
 /** The state of a user or checkpoint that is not there. */
 export const ABSENT = 'absent';
 
-export const userStateOf = ({ json }: Answer): string =>
+const userStateOf = ({ json }: Answer): string =>
   (json as { admin_channels?: string[] }).admin_channels?.join() ?? '';
 
 async function assertRevisions(
@@ -100,8 +100,11 @@ async function assertRevisions(
   revisions: ReadonlyMap<string, string | undefined>,
 ): Promise<void> {
   const leaves = await leavesOf(db, id);
-  const known = new Set(leaves.flatMap(({ _revisions: { start, ids } }) =>
-    ids.map((digest, at) => `${start - at}-${digest}`)));
+  const known = new Set(
+    leaves.flatMap(({ _revisions: { start, ids } }) =>
+      ids.map((digest, at) => `${start - at}-${digest}`),
+    ),
+  );
   for (const [rev, token] of revisions) {
     assert(known.has(rev), `${id} ${rev} was acknowledged and is lost`);
     const leaf = leaves.find(({ _rev }) => _rev === rev);
@@ -150,7 +153,11 @@ export async function feedOf(db: string, query: string): Promise<readonly Row[]>
 export async function assertAgreement(db: string, channels: readonly string[]): Promise<void> {
   const feed = await feedOf(db, 'style=all_docs&include_docs=true');
   const seqs = feed.map(({ seq }) => seq);
-  assert.deepEqual(seqs, [...new Set(seqs)].toSorted((a, b) => a - b), 'sequences go up');
+  assert.deepEqual(
+    seqs,
+    [...new Set(seqs)].toSorted((a, b) => a - b),
+    'sequences go up',
+  );
   assert.equal(new Set(feed.map(({ id }) => id)).size, feed.length, 'a document has one row');
   for (const { id, changes, doc } of feed) {
     const leaves = await leavesOf(db, id);
@@ -176,7 +183,7 @@ export async function assertAgreement(db: string, channels: readonly string[]): 
 }
 
 const revisions = (rows: readonly Row[]): ReadonlyMap<string, string | undefined> =>
-  new Map(rows.map(({ id, changes }) => [id, changes[0]?.rev] as const).toSorted());
+  new Map(rows.map(({ id, changes }) => [id, changes[0]?.rev] as const));
 
 async function assertAllDocs(db: string, live: readonly Row[]): Promise<void> {
   const answer = await request('GET', `${db}/_all_docs`);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { request, type JsonValue } from '../helpers/http.ts';
+import { SocketFeed } from '../helpers/socket-feed.ts';
 
 interface FeedRow {
   readonly seq: number | string;
@@ -13,6 +14,15 @@ interface FeedRow {
     readonly _removed?: boolean;
     readonly channels?: JsonValue;
   };
+}
+
+/** The ways in which a feed is sent. */
+export const FEED_KINDS = ['normal', 'longpoll', 'continuous', 'websocket'] as const;
+export type FeedKind = (typeof FEED_KINDS)[number];
+
+interface Reading {
+  readonly limit: number;
+  readonly feed: FeedKind;
 }
 
 /**
@@ -35,10 +45,7 @@ export class FeedClient {
    * Reads the feed from where it stopped to its end, in requests of at most `limit` rows, and gives
    * each row's document to `judge` (which fails where the reader may not see it).
    */
-  async follow(
-    options: { readonly limit: number; readonly feed: 'normal' | 'longpoll' | 'continuous' },
-    judge: (id: string, rev: string) => void,
-  ): Promise<void> {
+  async follow(options: Reading, judge: (id: string, rev: string) => void): Promise<void> {
     for (;;) {
       const rows = await this.#read(options);
       for (const row of rows) this.#apply(row, judge);
@@ -46,13 +53,8 @@ export class FeedClient {
     }
   }
 
-  async #read({
-    limit,
-    feed,
-  }: {
-    readonly limit: number;
-    readonly feed: 'normal' | 'longpoll' | 'continuous';
-  }): Promise<readonly FeedRow[]> {
+  async #read({ limit, feed }: Reading): Promise<readonly FeedRow[]> {
+    if (feed === 'websocket') return this.#readSocket(limit);
     const query = new URLSearchParams({
       since: String(this.since),
       limit: String(limit),
@@ -74,6 +76,22 @@ export class FeedClient {
     const body = answer.json as unknown as { results: FeedRow[]; last_seq: number | string };
     this.since = body.last_seq;
     return body.results;
+  }
+
+  async #readSocket(limit: number): Promise<readonly FeedRow[]> {
+    await using feed = await SocketFeed.open(`${this.#keyspace}/_changes`, {
+      as: `${this.user}:letmein`,
+      options: { since: this.since, limit, timeout: 50, include_docs: true, revocations: true },
+    });
+    const rows: FeedRow[] = [];
+    for (;;) {
+      const some = (await feed.rows()) as readonly FeedRow[] | undefined;
+      if (some === undefined) break;
+      rows.push(...some);
+    }
+    assert.deepEqual(await feed.closed, { code: 1000, reason: '' });
+    this.since = rows.at(-1)?.seq ?? this.since;
+    return rows;
   }
 
   #apply(row: FeedRow, judge: (id: string, rev: string) => void): void {

@@ -50,7 +50,7 @@ export function leavesOf({ revisions }: MadeDocument): readonly MadeRevision[] {
   return revisions.filter(({ digests }) => !parents.has(digests[0]));
 }
 
-/** As every implementation decides: the live ones first, then the longer history, then the digest. */
+/** As every implementation decides: live before deleted, then the longer history, the digest. */
 export function winnerOf(leaves: readonly MadeRevision[]): MadeRevision | undefined {
   return leaves.toSorted(
     (a, b) =>

@@ -53,7 +53,11 @@ const asSent = ({ id, rev, digests, deleted, body }: Pushed): object => ({
   ...body,
 });
 
-async function push(db: string, all: readonly Pushed[], { order, batches }: Arrival): Promise<void> {
+async function push(
+  db: string,
+  all: readonly Pushed[],
+  { order, batches }: Arrival,
+): Promise<void> {
   // Those past the end come round again: a revision that is there already changes nothing.
   const coming = order.map((at) => all[at % all.length]!).slice(0, Math.max(all.length * 2, 4));
   const missing = all.filter((each) => !coming.includes(each));
@@ -140,7 +144,12 @@ async function assertWinner(db: string, id: string, document: MadeDocument): Pro
   const rows = await rowsOf(db, `_changes?style=all_docs&since=0`);
   const told = rows.find((row) => row.id === id)?.changes.map(({ rev }) => rev);
   assert.equal(told?.[0], winner?.rev, 'a row begins with the winner');
-  assert.deepEqual(told?.toSorted(), leavesOf(document).map(({ rev }) => rev).toSorted());
+  assert.deepEqual(
+    told?.toSorted(),
+    leavesOf(document)
+      .map(({ rev }) => rev)
+      .toSorted(),
+  );
 }
 
 async function start(gateway: TestGateway): Promise<readonly string[]> {

@@ -23,7 +23,7 @@ export const unusedExports: Rule = (files) => {
     else used.set(to, new Set([...(known ?? []), ...names]));
   }
   return files
-    .filter(({ path }) => /^(src|tools|test|bench)\/.*\.ts$/.test(path) && !isRunByName(path))
+    .filter(({ path }) => /^(src|tools|test|fuzz|bench)\/.*\.ts$/.test(path) && !isRunByName(path))
     .flatMap((file) => [...unused(file, used.get(file.path))]);
 };
 
@@ -44,12 +44,13 @@ function* unused(
   }
 }
 
-/** Tests, programs of tools/ and bench/ at their top level, and entry points. */
+/** Tests, programs of tools/, bench/ and fuzz/ at their top level, and entry points. */
 function isRunByName(path: string): boolean {
   return (
     ENTRY_POINTS.has(path) ||
     path.endsWith('.test.ts') ||
     /^(tools|bench|bench\/micro)\/[^/]+\.ts$/.test(path) ||
+    /^fuzz\/(run|worker)\.ts$/.test(path) ||
     path.startsWith('test/helpers/run-')
   );
 }

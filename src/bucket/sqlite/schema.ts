@@ -182,6 +182,20 @@ export function migrate(db: DatabaseSync): void {
   }
 }
 
+/**
+ * Throws `unavailable` as `migrate` does, without a change to the file: for who is about to change
+ * anything of it, such as its journal.
+ */
+export function requireOurs(db: DatabaseSync): void {
+  // One snapshot: another process may be making the file just now.
+  db.exec('BEGIN');
+  try {
+    refuseForeign(db, versionOf(db));
+  } finally {
+    if (db.isTransaction) db.exec('ROLLBACK');
+  }
+}
+
 function refuseForeign(db: DatabaseSync, version: number): void {
   const application = pragma(db, 'application_id');
   const empty = db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;

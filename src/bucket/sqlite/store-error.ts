@@ -13,6 +13,10 @@ const REASONS: Readonly<Record<number, readonly [ErrorTag, string]>> = {
   26: ['unavailable', 'the file is not an SQLite database'],
 };
 
+const FULL = 13;
+/** SQLITE_IOERR_SHMSIZE: how a full disk shows when a file is opened on it. */
+const SHARED_MEMORY_DOES_NOT_FIT = 4874;
+
 /** Codes of a store that fails for everyone; any other is the fault of one call. */
 const STORE_WIDE: readonly number[] = [5, 6, 8, 10, 11, 13, 14, 26];
 
@@ -40,5 +44,6 @@ export function isBusy(cause: unknown): boolean {
 
 function sqliteCode(cause: unknown): number | undefined {
   if (!(cause instanceof Error) || !('errcode' in cause)) return undefined;
+  if (cause.errcode === SHARED_MEMORY_DOES_NOT_FIT) return FULL;
   return typeof cause.errcode === 'number' ? cause.errcode & 0xff : undefined;
 }

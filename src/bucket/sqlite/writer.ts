@@ -12,7 +12,7 @@ import { ExpiryRemover } from './expiry-remover.ts';
 import { GrantWriter } from './grant-writer.ts';
 import { Query } from './query.ts';
 import { RecordWriter } from './record-writer.ts';
-import { migrate } from './schema.ts';
+import { migrate, requireOurs } from './schema.ts';
 import { isStoreWide } from './store-error.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -69,6 +69,7 @@ export class Writer implements Disposable {
     try {
       const db = this.#db;
       this.#synchronous = options.synchronous;
+      requireOurs(db);
       requireWal(db);
       // Where fsync alone does not reach the disk (macOS), fullfsync does.
       db.exec(`PRAGMA synchronous = ${options.synchronous}; PRAGMA fullfsync = ON;

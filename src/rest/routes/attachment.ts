@@ -1,10 +1,12 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { ReadAttachment } from '../../database/collection.ts';
 import { renderAttachment } from '../../document/render-document.ts';
 import { parseRevId } from '../../document/rev-id.ts';
+import { GatewayError } from '../../util/errors.ts';
 import { jsonText } from '../answer.ts';
 import type { Answer } from '../answer.ts';
-import { byteStream, noBody } from '../body.ts';
+import { byteStream, isGzip, noBody } from '../body.ts';
 import { isRangeMeant, parseRange } from '../byte-range.ts';
 import { isInsecureType, safeContentType } from '../content-type.ts';
 import { flag, given } from '../query.ts';
@@ -50,7 +52,8 @@ export const putAttachment = route({
   body: byteStream,
   answers: { 201: jsonContent(written) },
   refuses: WRITE_ERRORS,
-  handle: async ({ collection, reader, params, query, headers, body, signal }) => {
+  handle: async ({ collection, database, reader, params, query, headers, body, signal }) => {
+    refuseTooLong(headers, database.config.limits.attachment_bytes_max);
     const written = await collection.putAttachment(reader, params.docid, {
       name: params.attachment,
       rev: editedRevision(query.rev, headers['if-match']),
@@ -80,6 +83,13 @@ export const deleteAttachment = route({
     return writtenAnswer(200, written);
   },
 });
+
+/** Before it is sent, where its sender tells how long it is. */
+function refuseTooLong(headers: IncomingHttpHeaders, bytesMax: number): void {
+  const isPlain = !isGzip(headers['content-encoding']);
+  if (isPlain && Number(headers['content-length'] ?? 0) > bytesMax)
+    throw new GatewayError('tooLarge', `the attachment is longer than ${bytesMax} bytes`);
+}
 
 interface BytesOptions {
   readonly etag: string;

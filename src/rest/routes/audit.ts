@@ -9,6 +9,7 @@ import { ifMatch } from '../if-match.ts';
 import type { RestServices } from '../rest-services.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
+import { jsonContent, NO_CONTENT } from '../content.ts';
 
 /** Kept as `logging.audit` of the database's configuration, which tells whether it acts. */
 const auditBody = z.looseObject({
@@ -23,6 +24,7 @@ export const getAudit = route({
   about: 'Which events of a database are to be audited.',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(auditBody) },
   handle: ({ database }) => {
     const audit = objectAt(database.record.given, 'logging', 'audit');
     return json(200, { enabled: false, events: {}, ...audit });
@@ -35,6 +37,8 @@ export const putAudit = route({
   about: 'Replaces what is to be audited.',
   query: noQuery,
   body: jsonBody(auditBody),
+  answers: { 200: NO_CONTENT },
+  refuses: ['preconditionFailed'],
   handle: ({ body, ...handling }) => configure(handling, () => body),
 });
 
@@ -44,6 +48,8 @@ export const postAudit = route({
   about: 'Changes what is to be audited: what the body does not name stays.',
   query: noQuery,
   body: jsonBody(auditBody),
+  answers: { 200: NO_CONTENT },
+  refuses: ['preconditionFailed'],
   handle: ({ body, ...handling }) =>
     configure(handling, (audit) => ({
       ...audit,

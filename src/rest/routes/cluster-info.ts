@@ -2,6 +2,13 @@ import { json } from '../answer.ts';
 import { noBody } from '../body.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
+import { z } from 'zod';
+import { jsonContent } from '../content.ts';
+
+const answer = z.object({
+  nodes: z.record(z.string(), z.object({ uuid: z.string(), version: z.string() })),
+  databases: z.record(z.string(), z.object({ bucket: z.string(), state: z.string() })),
+});
 
 export const getClusterInfo = route({
   method: 'GET',
@@ -10,6 +17,7 @@ export const getClusterInfo = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(answer) },
   handle: ({ services: { registry, nodeUid, version } }) => {
     const databases = registry
       .list()

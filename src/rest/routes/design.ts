@@ -4,6 +4,8 @@ import { documentSource, noBody } from '../body.ts';
 import type { Route } from '../route.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
+import { z } from 'zod';
+import { jsonContent, NO_CONTENT } from '../content.ts';
 
 const DESIGN = '/{keyspace}/_design/{ddoc}';
 const VIEW = '/{keyspace}/_design/{ddoc}/_view/{view}';
@@ -15,6 +17,7 @@ export const getDesign = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(z.looseObject({})) },
   handle: async ({ collection, params }) =>
     jsonText(200, await collection.tools.designs.get(params.ddoc)),
 });
@@ -26,6 +29,7 @@ export const putDesign = route({
   access: 'admin',
   query: noQuery,
   body: documentSource,
+  answers: { 201: jsonContent(z.object({ id: z.string(), ok: z.literal(true) })) },
   handle: async ({ collection, params, body }) => {
     await collection.tools.designs.put(params.ddoc, body);
     return json(201, { id: `_design/${params.ddoc}`, ok: true });
@@ -39,6 +43,7 @@ export const deleteDesign = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: NO_CONTENT },
   handle: async ({ collection, params }) => {
     await collection.tools.designs.remove(params.ddoc);
     return empty(200);
@@ -58,6 +63,8 @@ function refusing(path: typeof DESIGN | typeof VIEW): readonly Route[] {
       access: 'public',
       query: noQuery,
       body: noBody,
+      answers: {},
+      refuses: ['forbidden'],
       handle: () => {
         throw new GatewayError('forbidden', 'design documents are not served');
       },

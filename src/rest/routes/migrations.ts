@@ -2,8 +2,18 @@ import { json } from '../answer.ts';
 import { noBody } from '../body.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
+import { z } from 'zod';
+import { jsonContent } from '../content.ts';
 
 /** Work of the reference that there is none of here: what it asks for holds from the beginning. */
+
+const answer = z.object({ status: z.string(), start_time: z.string(), last_error: z.string() });
+const migration = answer.extend({
+  docs_changed: z.int(),
+  docs_failed: z.int(),
+  docs_processed: z.int(),
+  migration_id: z.string(),
+});
 
 export const getIndexInit = route({
   method: 'GET',
@@ -13,6 +23,7 @@ export const getIndexInit = route({
   whileOffline: true,
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(answer.extend({ index_status: z.null() })) },
   handle: async ({ database }) => json(200, await done(database, { index_status: null })),
 });
 
@@ -23,6 +34,7 @@ export const getAttachmentMigration = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(migration) },
   handle: async ({ database }) => {
     const counts = { docs_changed: 0, docs_failed: 0, docs_processed: 0, migration_id: '' };
     return json(200, await done(database, counts));

@@ -2,6 +2,8 @@ import { json } from '../answer.ts';
 import { noBody } from '../body.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
+import { z } from 'zod';
+import { jsonContent } from '../content.ts';
 
 export const getDiagnostics = route({
   method: 'GET',
@@ -10,5 +12,6 @@ export const getDiagnostics = route({
   access: 'admin',
   query: noQuery,
   body: noBody,
+  answers: { 200: jsonContent(z.object({ status: z.string() })) },
   handle: () => json(200, { status: 'stopped' }),
 });
