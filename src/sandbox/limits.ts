@@ -31,8 +31,8 @@ export const LIMITS = {
   restartMsMost: 5000,
   /** Failed starts in a row after which waiting calls are given up. */
   startFailures: 5,
-  /** How often a call that was not to blame is sent again after the death of its child. */
-  attempts: 3,
+  /** How often a call is sent, as long as it is not to blame for the deaths of its children. */
+  attempts: 5,
   batchCalls: 64,
   /** Characters of a batch's documents; a larger one goes alone. */
   batchChars: 1 << 20,

@@ -10,6 +10,8 @@ export interface SmallDisk extends AsyncDisposable {
   readonly reason: RegExp;
   /** From now on its size counts for the process. */
   limit(pid: number): Promise<void>;
+  /** Leaves no room whatever, for processes that are started from now on. */
+  fillUp(): Promise<void>;
   /** Makes room, of which the process knows nothing. */
   makeRoom(pid: number): Promise<void>;
 }
@@ -46,6 +48,11 @@ function fileSystem(folder: string): Limits {
     path: folder,
     reason: /disk of the bucket is full/,
     limit: () => writeFile(ballast, Buffer.alloc(BALLAST_MB * MB)),
+    fillUp: async () => {
+      // A write that does not fit leaves as much as does.
+      const full = writeFile(ballast, Buffer.alloc(DISK_MB * MB));
+      await full.catch(() => undefined);
+    },
     makeRoom: () => rm(ballast),
   };
 }
@@ -58,6 +65,7 @@ function fileSizeLimit(folder: string): Limits {
   return {
     path: folder,
     reason: /disk of the bucket fails/,
+    fillUp: () => set(process.pid, '0'),
     limit: (pid) => set(pid, `${(DISK_MB - BALLAST_MB) * MB}`),
     makeRoom: (pid) => set(pid, 'unlimited'),
   };
