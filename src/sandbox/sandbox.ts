@@ -27,7 +27,8 @@ export interface FunctionOptions {
 export interface SyncFunction extends Disposable {
   /**
    * Judges one write. Calls made at the same time share a batch and are answered in the order of
-   * the calls, as long as none is slow: nobody waits for a slow one. Throws `functionFailed` where the function broke (threw something that is no
+   * the calls, as long as none is slow: nobody waits for a slow one. Throws `functionFailed` where
+   * the function broke (threw something that is no
    * rejection, went past a limit, killed its process, gave an invalid channel or role name), with
    * the message, line and column; `unavailable` where too many calls wait.
    */
