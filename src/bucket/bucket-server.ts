@@ -12,8 +12,7 @@ export interface BucketServer extends AsyncDisposable {
   /**
    * Opens a bucket, and creates it where `create` says so; `missing` where it is absent. A bucket
    * opened twice is shared: it closes with the last dispose. Throws `badRequest` for a name that is
-   * no
-   * bucket name, `unavailable` where its schema is newer than this program or it cannot be read.
+   * no bucket name, `unavailable` where its schema is newer than this program or it cannot be read.
    */
   open(name: string, options: { readonly create: boolean }): Promise<Bucket>;
 }

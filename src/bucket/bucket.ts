@@ -82,8 +82,7 @@ export interface Bucket extends AsyncDisposable {
 
   /**
    * The last sequence that changed a record or grant of any of these principals, or of any
-   * principal
-   * of the database where none are named; 0 for never. Cheap: asked on every request.
+   * principal of the database where none are named; 0 for never. Cheap: asked on every request.
    */
   lastAccessChange(database: string, principals?: readonly PrincipalKey[]): Promise<Sequence>;
 
@@ -244,8 +243,7 @@ export interface DocumentChange extends Judgement {
   readonly channels: ChannelChange;
   /**
    * All grants that this document now makes. Those of the same source that are not named end at
-   * this
-   * sequence, new ones begin at it, others go on. Absent: they stay as they are.
+   * this sequence, new ones begin at it, others go on. Absent: they stay as they are.
    */
   readonly grants?: { readonly database: string; readonly grants: readonly Grant[] };
   /** Revision bodies to keep (the superseded winner, losing leaves, tombstones) and to drop. */

@@ -34,8 +34,7 @@ export class Listener {
 
   /**
    * The end of a wait; also the abort of its signal: the listener itself is the handler, which
-   * costs
-   * no closure.
+   * costs no closure.
    */
   handleEvent(): void {
     this.#signal?.removeEventListener('abort', this);

@@ -3,8 +3,7 @@ import type { Observer } from '../observability/events.ts';
 
 /**
  * What a database tells of the bucket's history, which the cache of the bucket follows: so
- * databases
- * on one bucket tell the same.
+ * databases on one bucket tell the same.
  */
 export function tellCacheFigures(
   { database, metrics }: Observer,

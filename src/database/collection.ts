@@ -97,8 +97,7 @@ export class Collection {
 
   /**
    * Writes a document, sent as JSON text. `id` undefined: the body's `_id`, or a made-up one.
-   * Throws
-   * `badRequest` for a body that is no document or has another `_id`, `tooLarge`, and what
+   * Throws `badRequest` for a body that is no document or has another `_id`, `tooLarge`, and what
    * `updateDocument` throws.
    */
   async update(

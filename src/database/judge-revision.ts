@@ -41,8 +41,7 @@ export interface Verdict {
 
 /**
  * Runs the collection's sync function over a revision. Throws `forbidden` or `unauthorized` where
- * it
- * rejects, `functionFailed` where it breaks, `unavailable` where too many writes wait for it.
+ * it rejects, `functionFailed` where it breaks, `unavailable` where too many writes wait for it.
  */
 export async function judgeRevision(context: CollectionContext, judged: Judged): Promise<Verdict> {
   const compiled = context.syncFunction.now;

@@ -58,8 +58,7 @@ const ATTEMPTS_MAX = 50;
 
 /**
  * The one way of a write: read, edit the revision tree, ask the sync function, commit with what
- * that
- * rested on as preconditions, and all over again where one of them does not hold any more. So
+ * that rested on as preconditions, and all over again where one of them does not hold any more. So
  * nothing judged by an old function, for a right since revoked, or over another document is ever
  * committed. Throws what the edit, the sync function and the bucket throw.
  */

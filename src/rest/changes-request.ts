@@ -71,8 +71,7 @@ export type ChangesBody = z.output<typeof changesBody>;
 
 /**
  * The request, what the body says before what the query says. Throws `badRequest` for a feed,
- * filter
- * or sequence that is none, and for filters without what they filter by.
+ * filter or sequence that is none, and for filters without what they filter by.
  */
 export function changesRequest(
   query: ChangesQuery,

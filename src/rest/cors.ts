@@ -87,8 +87,7 @@ function allowedOrigins(rules: CorsConfig, path: string): readonly string[] {
 
 /**
  * What an allowed origin is told: itself, or `*`, with which browsers send no credentials;
- * undefined
- * for others.
+ * undefined for others.
  */
 function matching(allowed: readonly string[], origin: string): string | undefined {
   const sent = origin.toLowerCase();

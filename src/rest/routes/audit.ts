@@ -1,12 +1,11 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { JsonObject } from '../../config/check-table.ts';
 import { objectAt } from '../../config/check-table.ts';
 import { empty, json } from '../answer.ts';
 import type { Answer } from '../answer.ts';
 import { jsonBody, noBody } from '../body.ts';
-import { ifMatch } from '../if-match.ts';
-import type { RestServices } from '../rest-services.ts';
+import { changeConfiguration } from '../change-configuration.ts';
+import type { ChangingConfiguration } from '../change-configuration.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
 import { jsonContent, NO_CONTENT } from '../content.ts';
@@ -58,19 +57,13 @@ export const postAudit = route({
     })),
 });
 
-interface Changing {
-  readonly database: { readonly name: string };
-  readonly headers: IncomingHttpHeaders;
-  readonly services: RestServices;
-}
-
 async function configure(
-  { database, headers, services }: Changing,
+  handling: ChangingConfiguration,
   change: (audit: JsonObject) => JsonObject,
 ): Promise<Answer> {
-  await services.registry.served(database.name).configure((given) => {
+  await changeConfiguration(handling, (given) => {
     const audit = change(objectAt(given, 'logging', 'audit'));
     return { ...given, logging: { ...objectAt(given, 'logging'), audit } };
-  }, ifMatch(headers));
+  });
   return empty(200);
 }

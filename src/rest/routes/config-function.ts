@@ -5,7 +5,8 @@ import type { Database } from '../../database/database.ts';
 import type { Answer } from '../answer.ts';
 import { empty } from '../answer.ts';
 import { noBody, textBody } from '../body.ts';
-import { etagOf, ifMatch } from '../if-match.ts';
+import { changeConfiguration } from '../change-configuration.ts';
+import { etagOf } from '../if-match.ts';
 import { splitKeyspace } from '../path-parameters.ts';
 import type { RestServices } from '../rest-services.ts';
 import { route } from '../route.ts';
@@ -102,15 +103,10 @@ function show({ params, database, services }: Asking, name: FunctionName): Answe
   };
 }
 
-async function change(
-  { params, database, services, headers }: Asking,
-  name: FunctionName,
-  text: string,
-): Promise<Answer> {
-  const served = services.registry.served(database.name);
-  const path = configOf(database, params).syncPath.split('.');
-  await served.configure(setFunction([...path.slice(0, -1), name], text), ifMatch(headers));
-  return empty(200, { Etag: etagOf(served.version) });
+async function change(asking: Asking, name: FunctionName, text: string): Promise<Answer> {
+  const path = configOf(asking.database, asking.params).syncPath.split('.');
+  const set = setFunction([...path.slice(0, -1), name], text);
+  return empty(200, { Etag: await changeConfiguration(asking, set) });
 }
 
 function configOf(database: Database, { keyspace }: Asking['params']): CollectionConfig {

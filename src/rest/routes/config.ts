@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { databaseConfigAnswer, redactUrl } from '../../config/config-answer.ts';
 import { DATABASE_OPTIONS } from '../../config/database-options.ts';
@@ -10,9 +9,10 @@ import { GatewayError } from '../../util/errors.ts';
 import { empty, json } from '../answer.ts';
 import type { Answer } from '../answer.ts';
 import { jsonBody, noBody } from '../body.ts';
-import { etagOf, ifMatch } from '../if-match.ts';
+import { changeConfiguration } from '../change-configuration.ts';
+import type { ChangingConfiguration } from '../change-configuration.ts';
+import { etagOf } from '../if-match.ts';
 import { lenientFlag } from '../query.ts';
-import type { RestServices } from '../rest-services.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
 import { configuration } from '../answer-schemas.ts';
@@ -83,17 +83,6 @@ export const putDatabaseConfig = route({
   handle: ({ body, ...handling }) => configure(handling, replace(body)),
 });
 
-interface Changing {
-  readonly database: { readonly name: string };
-  readonly headers: IncomingHttpHeaders;
-  readonly services: RestServices;
-}
-
-async function configure(
-  { database, headers, services }: Changing,
-  change: ConfigChange,
-): Promise<Answer> {
-  const served = services.registry.served(database.name);
-  await served.configure(change, ifMatch(headers));
-  return empty(201, { Etag: etagOf(served.version) });
+async function configure(handling: ChangingConfiguration, change: ConfigChange): Promise<Answer> {
+  return empty(201, { Etag: await changeConfiguration(handling, change) });
 }
