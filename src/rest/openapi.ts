@@ -88,7 +88,8 @@ function operationOf(route: Route, path: string, port: Port): Operation {
   const body = content && { required: !isOptional, content: contentOf(content, 'input') };
   return {
     operationId: operationId(route),
-    summary: route.about,
+    // A summary is plain text, unlike a description.
+    summary: route.about.replaceAll('`', ''),
     tags: [tagOf(route.path)],
     ...(port === 'public' && route.access === 'reader' ? { security: ANY_READER } : {}),
     parameters: [...pathParameters(route, path), ...queryParameters(route)],
@@ -138,8 +139,16 @@ function queryParameters({ query }: Route): readonly JsonSchema[] {
     name,
     in: 'query',
     description: PARAMETER_WORDS[name] ?? '',
-    schema,
+    ...parameterSchema(schema as JsonSchema),
   }));
+}
+
+/** NOTE: a text that is JSON has its media type beside its schema, not in it, where pages look. */
+function parameterSchema(schema: JsonSchema): JsonSchema {
+  const { contentMediaType: type, contentSchema } = schema;
+  if (typeof type !== 'string') return { schema };
+  const { $schema: _, ...json } = contentSchema as JsonSchema;
+  return { content: { [type]: { schema: json } } };
 }
 
 type Responses = Record<string, JsonSchema>;

@@ -99,4 +99,4 @@ export const jsonValue = <T>(inner: z.ZodType<T>): z.ZodType<T | undefined> =>
     })
     .pipe(inner)
     .optional()
-    .meta({ contentMediaType: 'application/json' });
+    .meta({ contentMediaType: 'application/json', contentSchema: z.toJSONSchema(inner) });

@@ -1,8 +1,9 @@
 import { EventEmitter, once } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { DocumentWatch } from './document-watch.ts';
-import type { RemoteOptions, Store, StoredFields } from './pouch.ts';
+import type { Store, StoredFields } from './pouch.ts';
 import { localStore, remoteStore } from './pouch.ts';
+import type { RemoteOptions } from './remote-store.ts';
 
 export interface PouchClientOptions extends RemoteOptions {
   readonly name: string;

@@ -1,5 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
+import { openRemoteStore } from './remote-store.ts';
+import type { RemoteOptions } from './remote-store.ts';
 
 // PouchDB of the parts that a client needs: a store in memory, HTTP, replication; and the types of
 // what is used here. NOTE: `@types/pouchdb-core` would bring the DOM's types into every file.
@@ -21,6 +23,8 @@ export interface PouchError extends Error {
 
 export interface GetOptions {
   readonly rev?: string;
+  /** With the bytes of its attachments, in base64. */
+  readonly attachments?: boolean;
 }
 
 interface BulkGetOptions {
@@ -71,6 +75,21 @@ export interface ReplicateOptions {
   readonly batch_size?: number;
   /** Gives the next wait before it tries again, ms. */
   readonly back_off_function?: (lastMs: number) => number;
+  /** Only some of the documents: by the name of a filter and what it is told, or by their ids. */
+  readonly filter?: string;
+  readonly query_params?: Fields;
+  readonly doc_ids?: readonly string[];
+}
+
+interface ChangesOptions {
+  readonly live?: boolean;
+  readonly since: number | string;
+  readonly include_docs?: boolean;
+  readonly batch_size?: number;
+  readonly limit?: number;
+  /** Every leaf of a document, not its winner alone. */
+  readonly style?: 'all_docs';
+  readonly conflicts?: boolean;
 }
 
 interface StoreInfo {
@@ -88,12 +107,7 @@ export interface Store {
   allDocs(): Promise<{ readonly rows: readonly AllDocsRow[] }>;
   bulkGet(options: BulkGetOptions): Promise<{ readonly results: readonly BulkGetResult[] }>;
   getAttachment(id: string, name: string, options?: GetOptions): Promise<Buffer>;
-  changes(options: {
-    readonly live: true;
-    readonly since: number;
-    readonly include_docs: true;
-    readonly batch_size: number;
-  }): Running<unknown>;
+  changes(options: ChangesOptions): Running<{ readonly results: readonly Change[] }>;
   sync(other: Store, options: ReplicateOptions): Running<unknown>;
   readonly replicate: {
     to(other: Store, options?: ReplicateOptions): Running<ReplicationResult>;
@@ -103,27 +117,22 @@ export interface Store {
   destroy(): Promise<unknown>;
 }
 
-interface PouchConstructor {
+export interface PouchConstructor {
   new (name: string, options: Readonly<Record<string, unknown>>): Store;
   plugin(part: unknown): PouchConstructor;
   readonly fetch: typeof fetch;
 }
 
 const load = createRequire(import.meta.url);
-const PouchDB = ['pouchdb-adapter-memory', 'pouchdb-adapter-http', 'pouchdb-replication'].reduce(
-  (pouch, part) => pouch.plugin(load(part)),
-  load('pouchdb-core') as PouchConstructor,
-);
+/** For Node, its stores in memory. */
+export const PouchDB = [
+  'pouchdb-adapter-memory',
+  'pouchdb-adapter-http',
+  'pouchdb-replication',
+].reduce((pouch, part) => pouch.plugin(load(part)), load('pouchdb-core') as PouchConstructor);
 
 /** What PouchDB asks the network with. */
 export const networkFetch: typeof fetch = PouchDB.fetch;
-
-export interface RemoteOptions {
-  /** `name:password`, by Basic authentication. */
-  readonly as?: string;
-  /** Sees each request; without it they go to the network as they are. */
-  readonly fetch?: typeof fetch;
-}
 
 /** A store in memory; everyone who gives the name gets the same one. */
 export function localStore(name: string): Store {
@@ -131,13 +140,6 @@ export function localStore(name: string): Store {
 }
 
 /** A database of a gateway. */
-export function remoteStore(url: string, { as, ...options }: RemoteOptions = {}): Store {
-  const [username, password] = as?.split(':') ?? [];
-  const auth = as === undefined ? {} : { auth: { username, password } };
-  const store = new PouchDB(url, { adapter: 'http', ...auth, ...options });
-  const info = store.info.bind(store);
-  // NOTE: a replication asks for it after each batch, for its own statistics alone, and leaves a
-  // failure unhandled.
-  store.info = () => info().catch(() => ({ db_name: url, update_seq: 0 }));
-  return store;
+export function remoteStore(url: string, options: RemoteOptions = {}): Store {
+  return openRemoteStore(PouchDB, url, options);
 }

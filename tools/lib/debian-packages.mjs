@@ -9,6 +9,11 @@ const NEEDED = [
     why: 'the durability tests watch fsync and acknowledgements',
   },
   { command: 'curl', package: 'curl', why: 'the commands of the pages are run as they stand' },
+  {
+    command: 'chromium',
+    package: 'chromium',
+    why: 'pages of a real browser sync with the gateway, and show its API',
+  },
 ];
 
 /** Installs what is missing; where this user may not, ends the process with what to run. */
@@ -18,10 +23,11 @@ export function ensureDebianPackages() {
   const packages = missing.map((entry) => entry.package);
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   console.error(`tidegate: installing Debian packages for the tests: ${packages.join(' ')} …`);
+  // NOTE: what a browser recommends is a desktop: a hundred packages more.
+  const install = [...sudo, 'apt-get', 'install', '-y', '-q', '--no-install-recommends'];
   const done =
-    apt([...sudo, 'apt-get', 'install', '-y', '-q', ...packages]) ||
-    (apt([...sudo, 'apt-get', 'update', '-q']) &&
-      apt([...sudo, 'apt-get', 'install', '-y', '-q', ...packages]));
+    apt([...install, ...packages]) ||
+    (apt([...sudo, 'apt-get', 'update', '-q']) && apt([...install, ...packages]));
   if (done && missing.every(({ command }) => isThere(command))) return;
   for (const { command, why } of missing) console.error(`tidegate: ${command} is missing: ${why}`);
   console.error(`tidegate: install them with: sudo apt-get install ${packages.join(' ')}`);

@@ -68,6 +68,7 @@ const PAGE = `<!DOCTYPE html>
 <title>Tidegate: REST API</title>
 <link rel="stylesheet" href="swagger-ui.css">
 <link rel="icon" type="image/png" href="favicon-32x32.png">
+<style>body { margin: 0 }</style>
 </head>
 <body>
 <div id="page"></div>
