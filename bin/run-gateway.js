@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { withCompileCache } from './compile-cache.js';
+import { HEAP_FLAGS } from './heap.js';
 import { findNode24, node24Missing } from './node24.js';
 
 const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -31,7 +32,7 @@ export async function runGateway(args, { sameSignalWithinMs = SAME_SIGNAL_WITHIN
   }
   const watch = fileURLToPath(new URL('./stop-with-parent.js', import.meta.url));
   // NOTE: detached, so that a terminal's Ctrl-C reaches the gateway once, through this process.
-  const gateway = spawn(node, ['--import', watch, gatewayMain(), ...args], {
+  const gateway = spawn(node, [...HEAP_FLAGS, '--import', watch, gatewayMain(), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     detached: true,
     env: withCompileCache(process.env),

@@ -2,8 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { openBucketServer } from './bucket/open-bucket.ts';
 import { objectAt } from './config/check-table.ts';
 import { productVersion } from './config/product-version.ts';
+import { functionReader } from './config/read-function.ts';
 import type { StartupConfig } from './config/startup-config.ts';
 import { DatabaseRegistry } from './database/registry.ts';
+import type { ReadStartupFile } from './database/startup-file.ts';
+import { StartupFile } from './database/startup-file.ts';
+import { GatewayEvents } from './events/gateway-events.ts';
 import { createMetrics } from './observability/metrics.ts';
 import type { ProcessLog } from './observability/pino-log.ts';
 import { Passwords } from './principals/passwords.ts';
@@ -19,15 +23,30 @@ import type { RestServices } from './rest/rest-services.ts';
 import { asArray, asLines, SharedRows } from './rest/shared-rows.ts';
 import { Ticker } from './rest/ticker.ts';
 import { startSandbox } from './sandbox/start-sandbox.ts';
+import { BackgroundTasks } from './tasks/background-tasks.ts';
 import type { Clock } from './util/clock.ts';
+import { OutgoingRequests } from './util/outgoing-requests.ts';
 
 /** A running gateway. Disposal stops it at once; `stop` lets open requests finish. */
 export interface Gateway extends AsyncDisposable {
   readonly urls: { readonly public: string; readonly admin: string; readonly metrics: string };
+  /** Serves what the start-up file says now. Throws as `StartupFile.reload`. */
+  reload(): Promise<unknown>;
   /**
    * Takes no new requests, ends feeds, gives open requests `drainMs` to finish, closes everything.
    */
   stop(drainMs: number): Promise<void>;
+}
+
+export interface GatewayOptions {
+  readonly log: ProcessLog;
+  readonly clock: Clock;
+  /** Where the configuration comes from; undefined: from no file, so that none is read again. */
+  readonly file?: {
+    readonly read: ReadStartupFile;
+    /** Where functions are looked for that it names by their files, in this order. */
+    readonly folders: readonly string[];
+  };
 }
 
 /**
@@ -37,30 +56,59 @@ export interface Gateway extends AsyncDisposable {
  */
 export async function startGateway(
   config: StartupConfig,
-  { log, clock }: { readonly log: ProcessLog; readonly clock: Clock },
+  { log, clock, file }: GatewayOptions,
 ): Promise<Gateway> {
   await using opening = new AsyncDisposableStack();
   const metrics = createMetrics({ clock, lines: log.settings.lines });
   const server = opening.use(await openBucketServer(config.bootstrap.server, { log, clock }));
   const sandbox = opening.use(await startSandbox({ log, clock }));
   const passwords = new Passwords({ cost: config.auth.bcrypt_cost });
-  const registry = opening.use(
-    await DatabaseRegistry.open({ sandbox, passwords, log, metrics, clock }, server),
+  const { variables } = config;
+  const { group_id: group, config_update_frequency: followEvery } = config.bootstrap;
+  const outgoing = opening.use(
+    new OutgoingRequests({ clock, allowedHosts: config.outgoing.allowed_hosts }),
   );
+  const nodeUid = randomUUID();
+  const events = opening.use(
+    new GatewayEvents({ sandbox, clock, log, outgoing, config, node: nodeUid }),
+  );
+  const companions = [events];
+  const shared = { sandbox, passwords, log, metrics, clock, variables, group, companions };
+  const registry = opening.use(
+    await DatabaseRegistry.open(shared, server, {
+      isLocal: config.databases !== undefined,
+      followEveryMs: followEvery.ms,
+    }),
+  );
+  const startupFile = await StartupFile.open({
+    started: config,
+    readFile: file?.read,
+    registry,
+    checking: { sandbox, read: functionReader(outgoing, file?.folders), variables },
+    logSettings: log.settings,
+    log,
+  });
   const { sample } = config;
   if (sample !== undefined && registry.get(sample.name) === undefined)
     await registry.create(sample.name, sample.config);
+  const tasks = opening.use(new BackgroundTasks({ registry, log, clock }));
   const services = restServices(config, {
     registry,
+    tasks,
     log,
     logSettings: log.settings,
     metrics,
     clock,
+    events,
+    nodeUid,
+    reload: () => startupFile.reload(),
+    readFunction: functionReader(outgoing),
   });
   const servers = await listen(config, services, opening);
   const open = opening.move();
   return {
     urls: { public: servers.public.url, admin: servers.admin.url, metrics: servers.metrics.url },
+    reload: () => startupFile.reload(),
     stop: async (drainMs) => {
       const { public: clients, admin, metrics: figures } = servers;
       await Promise.all([clients, admin, figures].map((http) => http.stop(drainMs)));
@@ -72,7 +120,19 @@ export async function startGateway(
 
 function restServices(
   startup: StartupConfig,
-  parts: Pick<RestServices, 'registry' | 'log' | 'logSettings' | 'metrics' | 'clock'>,
+  parts: Pick<
+    RestServices,
+    | 'registry'
+    | 'tasks'
+    | 'events'
+    | 'log'
+    | 'logSettings'
+    | 'metrics'
+    | 'clock'
+    | 'nodeUid'
+    | 'reload'
+    | 'readFunction'
+  >,
 ): RestServices {
   const { api, replicator, limits } = startup;
   return {
@@ -94,7 +154,6 @@ function restServices(
     },
     apis: { public: PUBLIC_API, admin: ADMIN_API, metrics: METRICS_API },
     version: productVersion(),
-    nodeUid: randomUUID(),
   };
 }
 

@@ -15,15 +15,12 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'auth/config': 'local_jwt',
   'database/config-import-filter': 'import of what strangers write',
   'database/scopes': 'require_resync',
-  'doc-tools/compact-tombstone': '_compact, a background task',
   'doc-tools/misc-endpoints': 'auditing',
   import: 'import of what strangers write',
-  'online-offline/admin-while-offline': '_resync and _compact',
+  'online-offline/admin-while-offline': 'replication between gateways',
   'online-offline/public-while-offline': '_blipsync',
   replication: 'replication between gateways',
-  resync: 'resync',
   'server/status': 'replication between gateways',
-  webhooks: 'webhooks',
 };
 
 /** Scenarios that are answered otherwise on purpose, with why. */

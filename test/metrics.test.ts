@@ -110,9 +110,15 @@ const MOVED_BY: Readonly<Record<Counter, (() => Promise<unknown>) | string>> = {
     await send('POST', `${db.admin}/_offline`);
     await send('POST', `${db.admin}/_online`);
   },
+  feed_lost_count: 'its file stays where it is: see the test of lost feeds',
   num_replications_total: pollOnce,
   total_sync_time: pollOnce,
-  num_tombstones_compacted: 'no compaction yet',
+  webhook_delivered_count: 'it has none: see the tests of webhooks',
+  webhook_failed_count: 'it has none: see the tests of webhooks',
+  webhook_dead_letter_count: 'it has none: see the tests of webhooks',
+  webhook_dropped_count: 'it has none: see the tests of webhooks',
+  webhook_filter_failed_count: 'it has none: see the tests of webhooks',
+  num_tombstones_compacted: 'tombstones go when they are 30 days old',
   num_attachments_compacted: 'no compaction yet',
 
   chan_cache_hits: () => follow(() => write({ channels: ['a'] })),

@@ -86,6 +86,14 @@ test('compressed, all messages are one gzip stream with an end', async () => {
   }
 });
 
+test('a compressed feed whose time is up has an end too', async () => {
+  await using feed = await SocketFeed.open(`${db.admin}/_changes`, {
+    options: { compress: true, limit: 3, timeout: 100, since: 1_000_000 },
+  });
+  assert.deepEqual(JSON.parse(await feed.unzipped()), []);
+  assert.equal((await feed.closed).code, 1000);
+});
+
 test('a thousand rows come in messages that a small client can take', async () => {
   const many = await newDatabase('many');
   const docs = Array.from({ length: 1000 }, (_, n) => ({ _id: `d${n}` }));

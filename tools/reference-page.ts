@@ -54,7 +54,12 @@ The value of a *secret* is never shown: not in answers, not in the log, not in m
 const STARTUP_TEXT = `The file that \`--config\` names. It is JSON, and beside it may have \`//\` and \`/* */\` comments,
 strings between backticks that go over several lines (for functions), and a comma after the last
 element. A property that stands twice is refused. Durations are written as in Go: \`"500ms"\`,
-\`"5s"\`, \`"1m30s"\`.
+\`"5s"\`, \`"1m30s"\`. \`\${NAME}\` stands for an environment variable
+([operations.md](operations.md#environment-variables)).
+
+The names of Sync Gateway 1.x and 2.x (\`interface\`, \`adminInterface\`, \`log\`, \`CORS\`, …) are read
+as the newer ones that the table has, and so is \`databases\` ([migration.md](migration.md)).
+\`tidegate check-config FILE\` tells all that is wrong with a file, without starting.
 
 Flags stand above environment variables, and those above the file:
 
@@ -66,6 +71,7 @@ Flags stand above environment variables, and those above the file:
 | \`--admin-interface HOST:PORT\` | \`TIDEGATE_ADMIN_INTERFACE\` | \`api.admin_interface\` |
 | \`--metrics-interface HOST:PORT\` | \`TIDEGATE_METRICS_INTERFACE\` | \`api.metrics_interface\` |
 | \`--log-level LEVEL\` | \`TIDEGATE_LOG_LEVEL\` | \`logging.console.log_level\` |
+| \`--disable-persistent-config\` | | \`disable_persistent_config\` |
 
 Without a file, the sample database \`demo\` is served: requests without credentials may read and
 write everything in it.
@@ -73,7 +79,9 @@ write everything in it.
 
 const DATABASE_TEXT = `The body of \`PUT /{db}/\` and of \`PUT\` and \`POST /{db}/_config\` on the admin interface. It is kept
 in the bucket. A database's name begins with a small letter and goes on with small letters, digits
-and \`_ $ ( ) + - /\`. \`users.GUEST\`, the older place of \`guest\`, is accepted too.
+and \`_ $ ( ) + - /\`. \`users.GUEST\`, the older place of \`guest\`, is accepted too. In the place of a
+function may stand its URL (\`http://\`, \`https://\`): it is read once, when the configuration is sent,
+and kept as text. \`\${NAME}\` stands for an environment variable, except in functions.
 `;
 
 const METRICS_TEXT = `# Metrics
@@ -104,14 +112,16 @@ function sections(table: OptionTable, path: string): string {
   return [...own, ...inner].join('\n');
 }
 
-/** What is in a group, or in whatever stands in a map. */
+/** What is in a group, or in whatever stands in a map or a list. */
 function section(entry: OptionEntry, path: string): string {
   if (entry.kind === 'group') return sections(entry.options, path);
+  if (entry.kind === 'list') return section(entry.each, `${path}[]`);
   return entry.kind === 'map' ? section(entry.each, `${path}.{${entry.placeholder}}`) : '';
 }
 
 /** With the names that the administrator chooses. */
 function shownPath(entry: OptionEntry, path: string): string {
+  if (entry.kind === 'list') return `${path}[]`;
   if (entry.kind !== 'map') return path;
   return shownPath(entry.each, `${path}.{${entry.placeholder}}`);
 }

@@ -7,6 +7,7 @@ import { channelsContract } from './contract/channels-contract.ts';
 import { commitContract } from './contract/commit-contract.ts';
 import { documentsContract } from './contract/documents-contract.ts';
 import { historyContract } from './contract/history-contract.ts';
+import { leasesContract } from './contract/leases-contract.ts';
 import { recordsContract } from './contract/records-contract.ts';
 
 /**
@@ -21,6 +22,7 @@ export function bucketContract(name: string, open: OpenBucket): void {
     describe('history', () => historyContract(open));
     describe('access', () => accessContract(open));
     describe('records', () => recordsContract(open));
+    describe('leases', () => leasesContract(open));
     describe('attachments', () => attachmentsContract(open));
   });
 }

@@ -1,4 +1,8 @@
+import type { BatchChange } from './batch-change.ts';
+import type { Lease, Leases } from './leases.ts';
 import type { RecordKey, RecordRange, StoredRecord } from './records.ts';
+import type { DocumentCounts, ListedPrincipal, PrincipalRange, ScanRange } from './scan.ts';
+import type { BucketTrouble } from './trouble.ts';
 import type { Attachments, Cas, Digest, DocId, RevId, Sequence } from '../document/types.ts';
 
 /**
@@ -18,11 +22,21 @@ import type { Attachments, Cas, Digest, DocId, RevId, Sequence } from '../docume
  * (read your own writes); a failure of the store is a GatewayError `unavailable` and changes
  * nothing.
  */
-export interface Bucket extends AsyncDisposable {
+export interface Bucket extends AsyncDisposable, DocumentCounts {
   readonly supports: BucketSupport;
 
   /** A random UUID given when the bucket was created. */
   readonly uuid: string;
+
+  /**
+   * What keeps it from being read or written at this moment, as far as that was noticed; undefined
+   * where nothing does. Noticed within a second or two while somebody follows the history. From the
+   * moment on at which it is `moved` no write is acknowledged.
+   */
+  readonly trouble: BucketTrouble | undefined;
+
+  /** Who has what for a while, of all processes on the bucket. */
+  readonly leases: Leases;
 
   /**
    * The number of the collection of this name (`scope.collection`), which is created where it is
@@ -95,10 +109,22 @@ export interface Bucket extends AsyncDisposable {
   getRecord(key: RecordKey): Promise<StoredRecord | undefined>;
 
   /**
+   * Another one whenever any record of the bucket was written or removed, by any process: what was
+   * read under the same one still holds, but for its expiry. Cheap: asked on every request.
+   */
+  lastRecordChange(): Promise<Cas>;
+
+  /**
    * Records of a kind in the order of their ids, after `after`; expired ones are left out. At most
    * BATCH_MAX.
    */
   listRecords(range: RecordRange): Promise<readonly StoredRecord[]>;
+
+  /**
+   * Another text whenever a record of a kind was written or removed, by any process; the same as
+   * long as none was. Cheap where they are few: no values are read.
+   */
+  recordsVersion(range: Pick<RecordRange, 'kind' | 'database'>): Promise<string>;
 
   /**
    * Stores the bytes and tells their digest and length. Nothing refers to them until a document
@@ -195,20 +221,7 @@ export interface RevisionBody {
   readonly attachments: Attachments;
 }
 
-export interface ScanRange {
-  /** From this key, inclusive. */
-  readonly start?: string;
-  /** To this key, inclusive. */
-  readonly end?: string;
-  /** After this key, exclusive: where the last page ended. */
-  readonly after?: string;
-  /** At most BATCH_MAX. */
-  readonly limit: number;
-  /** Whether `body` is wanted; else it is null for all. */
-  readonly bodies: boolean;
-}
-
-export type Change = DocumentChange | PurgeChange | PrincipalChange | RecordChange;
+export type Change = DocumentChange | PurgeChange | PrincipalChange | RecordChange | BatchChange;
 
 /** What must hold at the commit, beside the CAS. */
 export interface Judgement {
@@ -218,6 +231,8 @@ export interface Judgement {
   readonly function?: { readonly record: RecordKey; readonly cas: Cas };
   /** Whose rights the function asked for: none of them may have changed after `asOf`. */
   readonly access?: AccessPrecondition;
+  /** A lease that must hold, with this fencing number, inside the commit's transaction. */
+  readonly lease?: Lease;
 }
 
 export interface AccessPrecondition {
@@ -235,6 +250,8 @@ export interface DocumentChange extends Judgement {
   readonly ifCas: Cas | 'absent';
   /** JSON text; null makes the body's row disappear from the bodies table. */
   readonly body: string | null;
+  /** The body stays as it is in the store, whatever `body` says. */
+  readonly keepsBody?: true;
   readonly expiry: number;
   readonly rev: RevId;
   readonly flags: number;
@@ -337,6 +354,8 @@ export interface RecordChange {
   readonly ifCas?: Cas | 'absent';
   /** Another record that must be in this state. */
   readonly ifRecord?: { readonly record: RecordKey; readonly cas: Cas | 'absent' };
+  /** As in `Judgement`. */
+  readonly lease?: Lease;
   /** JSON text; null removes it. */
   readonly value: string | null;
   /** Unix seconds; 0 for none. */
@@ -353,9 +372,11 @@ export type CommitResult =
   | {
       readonly ok: false;
       /** Which precondition did not hold: read again, judge again. */
-      readonly failed: 'cas' | 'function' | 'access' | 'record';
+      readonly failed: 'cas' | 'function' | 'access' | 'record' | 'lease';
       /** What the store has instead, for `cas`. */
       readonly actualCas?: Cas | 'absent';
+      /** Of a batch: which of its changes it was; absent for a precondition of its own. */
+      readonly at?: number;
     };
 
 export interface ChannelRequest {
@@ -366,7 +387,10 @@ export interface ChannelRequest {
   readonly after: Sequence;
   /** Inclusive; absent: to the end of the history. */
   readonly upTo?: Sequence;
-  /** The most sequences (not entries) of the page; at most BATCH_MAX. */
+  /**
+   * The most sequences (not entries) of the page; at most BATCH_MAX. It may hold fewer: bodies that
+   * come to megabytes end it.
+   */
   readonly limit: number;
   /** Whether bodies and attachments of entries that are not removals are wanted. */
   readonly bodies: boolean;
@@ -455,20 +479,6 @@ export interface StoredPrincipal {
   /** The last sequence that changed its record or its grants; 0 for never. */
   readonly accessVersion: Sequence;
   readonly grants: readonly StoredGrant[];
-}
-
-export interface PrincipalRange {
-  readonly database: string;
-  readonly kind: 'user' | 'role';
-  /** After this key, exclusive: where the last page ended. */
-  readonly after?: PrincipalKey;
-  readonly limit: number;
-}
-
-export interface ListedPrincipal {
-  readonly principal: PrincipalKey;
-  /** JSON text of its record. */
-  readonly value: string;
 }
 
 export interface StoredGrant extends Grant {

@@ -138,14 +138,23 @@ test('a channel that was left between two revisions of one commit is told', asyn
 test('sequences that a page does not tell are found, and what they removed', async () => {
   await using db = await openTestFeeds();
   await db.user('ann', []);
-  await db.put('k1', ['a', 'b']);
+  await db.put('k1', ['a', 'b'], { access: [{ to: 'ann', channel: 'b' }] });
   await db.put('k2', ['a']);
+  // The grant ends here: the page tells the user at this sequence, and not the document.
   await db.put('k1', ['b']);
   await db.remove('k1');
   await db.put('k1', ['c']);
   const page = await firstPage(db.bucket, ZERO);
   const untold = untoldSequences(page, ZERO);
-  assert.deepEqual([...untold], [2, 4, 5]);
+  assert.deepEqual(
+    page.mutations.map(({ kind, seq }) => [kind, seq]),
+    [
+      ['document', 3],
+      ['access', 4],
+      ['document', 6],
+    ],
+  );
+  assert.deepEqual([...untold], [1, 2, 4, 5]);
   const missed = await missedRemovals(db.bucket, page, untold);
   assert.deepEqual(
     missed
@@ -156,6 +165,36 @@ test('sequences that a page does not tell are found, and what they removed', asy
       [5, 'k1', 3, ['b']],
     ],
   );
+});
+
+test('who is told of many changes at once misses nothing that a document left meanwhile', async () => {
+  await using db = await openTestFeeds();
+  await db.user('ann', ['a']);
+  await db.put('k1', ['a']);
+  const open = Promise.withResolvers<void>();
+  await using cache = await ChangeCache.start({
+    bucket: withMethods(db.bucket, {
+      async *mutations(since, signal) {
+        await open.promise;
+        yield* db.bucket.mutations(since, signal);
+      },
+    }),
+    log: silentLog,
+    clock: systemClock,
+  });
+  const since = await db.bucket.lastSequence();
+  const left = (await db.put('k1', ['b'])).seq;
+  const others = Array.from({ length: 400 }, (_, i) => `k${i + 2}`);
+  for (let round = 0; round < 3; round += 1) await Promise.all(others.map((key) => db.put(key)));
+  await db.put('k1', ['b']);
+  open.resolve();
+  await cache.atLeast(await db.bucket.lastSequence(), AbortSignal.timeout(LIMIT_MS));
+  const channels = ['a'];
+  assert.equal(cache.mayHaveChanged({ collection: db.collection, channels }, since), true);
+  const request = { collection: db.collection, channels, after: since, limit: 10 };
+  const page = cache.read({ ...request, bodies: false, branches: false });
+  // Nothing: the bucket knows.
+  assert.deepEqual(page?.rows.map(({ seq }) => seq) ?? [left], [left]);
 });
 
 async function firstPage(bucket: Bucket, since: Sequence): Promise<MutationPage> {
@@ -238,7 +277,7 @@ test('lost mutations are asked for again with growing pauses; the loss is seen',
     sleep: async (ms) => {
       pauses.push(ms);
       await new Promise(setImmediate);
-      seen.push(started.cache?.lostSince);
+      seen.push(started.cache?.lost?.sinceMs);
     },
   };
   await using cache = await ChangeCache.start({ bucket: failing, log: silentLog, clock });
@@ -246,7 +285,7 @@ test('lost mutations are asked for again with growing pauses; the loss is seen',
   const { seq } = await db.put('k1', ['a']);
   await cache.atLeast(seq, AbortSignal.timeout(LIMIT_MS));
   assert.equal(cache.caughtUpTo, seq);
-  assert.equal(cache.lostSince, undefined);
+  assert.equal(cache.lost, undefined);
   assert.deepEqual(
     pauses,
     pauses.toSorted((a, b) => a - b),

@@ -8,6 +8,7 @@ import {
 import { sequence, type DocId, type Sequence } from '../document/types.ts';
 import type { Log } from '../observability/log.ts';
 import type { Clock } from '../util/clock.ts';
+import { isGatewayError } from '../util/errors.ts';
 import { ChangeMarks } from './change-marks.ts';
 import { Listener } from './listener.ts';
 import { missedRemovals, untoldSequences } from './missed-removals.ts';
@@ -29,6 +30,14 @@ export interface Interest {
   readonly channels: Iterable<string> | 'all';
   /** The principals by whose access it reads. */
   readonly access?: AccessPrecondition | undefined;
+}
+
+/** The bucket's mutations cannot be read. */
+export interface LostFeed {
+  /** Of the last attempt. */
+  readonly reason: string;
+  /** ms since 1970. */
+  readonly sinceMs: number;
 }
 
 export interface CacheFigures {
@@ -57,7 +66,8 @@ export class ChangeCache implements AsyncDisposable {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #namesMax: number;
-  readonly #startedAt: Sequence;
+  /** What happened before is not known: where the cache began, or what it skipped. */
+  #knownFrom: Sequence;
   readonly #stop = new AbortController();
   readonly #collections = new Map<CollectionId, ChangeMarks>();
   readonly #principals: ChangeMarks;
@@ -67,7 +77,8 @@ export class ChangeCache implements AsyncDisposable {
   #caughtUpTo: Sequence;
   #changes = 0;
   #documents = 0;
-  #lostSince: number | undefined;
+  #lost: LostFeed | undefined;
+  #retry = new AbortController();
   #following: Promise<void> = Promise.resolve();
 
   private constructor(options: ChangeCacheOptions, startedAt: Sequence) {
@@ -75,7 +86,7 @@ export class ChangeCache implements AsyncDisposable {
     this.#log = options.log.with({ key: 'Cache' });
     this.#clock = options.clock;
     this.#namesMax = options.namesMax ?? NAMES_MAX;
-    this.#startedAt = startedAt;
+    this.#knownFrom = startedAt;
     this.#caughtUpTo = startedAt;
     this.#principals = this.#newMarks();
     this.#tail = new Tail({ bytesMax: options.tailBytesMax ?? TAIL_BYTES_MAX, from: startedAt });
@@ -107,12 +118,15 @@ export class ChangeCache implements AsyncDisposable {
     return { changes: this.#changes, documents: this.#documents, names, listenedTo };
   }
 
-  /**
-   * Since when the bucket's mutations cannot be read, in milliseconds since 1970; undefined while
-   * they can.
-   */
-  get lostSince(): number | undefined {
-    return this.#lostSince;
+  /** Why, and since when, the bucket's mutations cannot be read; undefined while they can. */
+  get lost(): LostFeed | undefined {
+    return this.#lost;
+  }
+
+  /** What was lost is tried again now, not after the pause that has grown. */
+  retryNow(): void {
+    this.#retry.abort();
+    this.#retry = new AbortController();
   }
 
   /**
@@ -190,18 +204,19 @@ export class ChangeCache implements AsyncDisposable {
       try {
         await this.#followOnce(signal);
       } catch (cause) {
-        this.#lostSince ??= this.#clock.now();
-        this.#log.warn('the mutation feed was lost', { cause, since: this.#lostSince, pauseMs });
+        const { sinceMs } = this.#lost ?? { sinceMs: this.#clock.now() };
+        this.#lost = { sinceMs, reason: isGatewayError(cause) ? cause.message : 'internal error' };
+        this.#log.warn('the mutation feed was lost', { cause, since: sinceMs, pauseMs });
       }
       if (signal.aborted) return;
       pauseMs =
         this.#caughtUpTo > before ? BACKOFF_FIRST_MS : Math.min(2 * pauseMs, BACKOFF_MOST_MS);
-      await this.#clock.sleep(pauseMs, signal);
+      await this.#clock.sleep(pauseMs, AbortSignal.any([signal, this.#retry.signal]));
     }
   }
 
   async #followOnce(signal: AbortSignal): Promise<void> {
-    if (this.#lostSince !== undefined) {
+    if (this.#lost !== undefined) {
       // Nothing to read, but readable: the loss is over. Where there is, the first page will tell.
       if ((await this.#bucket.lastSequence()) === this.#caughtUpTo) this.#found();
     }
@@ -212,14 +227,15 @@ export class ChangeCache implements AsyncDisposable {
   }
 
   #found(): void {
-    if (this.#lostSince === undefined) return;
-    this.#log.warn('the mutation feed is back', { lostSince: this.#lostSince });
-    this.#lostSince = undefined;
+    if (this.#lost === undefined) return;
+    this.#log.warn('the mutation feed is back', { lostSince: this.#lost.sinceMs });
+    this.#lost = undefined;
   }
 
   async #take(page: MutationPage): Promise<void> {
     const untold = untoldSequences(page, this.#caughtUpTo);
-    if (untold.size > 0 && page.mutations.length >= BATCH_MAX) {
+    const isCut = page.mutations.length >= BATCH_MAX || page.upTo - this.#caughtUpTo >= BATCH_MAX;
+    if (untold.size > 0 && isCut) {
       // What took the untold places may stand beyond this page: a reader that far behind asks the
       // bucket.
       this.#caughtUpTo = page.upTo;
@@ -233,6 +249,7 @@ export class ChangeCache implements AsyncDisposable {
   }
 
   #skip(seq: Sequence): void {
+    this.#knownFrom = seq;
     this.#tail.skipTo(seq);
     this.#principals.raiseAll(seq);
     for (const marks of this.#collections.values()) marks.raiseAll(seq);
@@ -280,7 +297,7 @@ export class ChangeCache implements AsyncDisposable {
   }
 
   #newMarks(): ChangeMarks {
-    return new ChangeMarks({ namesMax: this.#namesMax, knownFrom: this.#startedAt });
+    return new ChangeMarks({ namesMax: this.#namesMax, knownFrom: this.#knownFrom });
   }
 }
 

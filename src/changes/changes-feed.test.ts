@@ -295,6 +295,49 @@ test('a new client is not told of what was lost before it came', async () => {
   );
 });
 
+test('pages with large documents are short, and all are told', async () => {
+  await using db = await openTestFeeds();
+  await db.user('lea', ['bar', 'foyer']);
+  const body = (n: number): string => `{"n":${n},"text":"${'x'.repeat(n % 3 === 0 ? 3e6 : 9e5)}"}`;
+  for (let n = 0; n < 12; n += 1) await db.put(`v${n}`, ['bar', 'foyer'], { body: body(n) });
+  await db.put('small', ['bar']);
+  for (const name of [undefined, 'lea']) {
+    using feed = db.feed(name, { includeDocs: true });
+    const told: string[] = [];
+    for (let isOver = false; !isOver;) {
+      const page = await feed.nextPage(new AbortController().signal);
+      const chars = page.rows.reduce((sum, { text }) => sum + text.length, 0);
+      assert(chars < 7e6, `a page of ${chars} characters`);
+      for (const { id, text } of page.rows) {
+        told.push(id);
+        const { doc } = JSON.parse(text) as { doc?: { n?: number; text?: string } };
+        if (doc?.n !== undefined)
+          assert.equal(JSON.stringify({ n: doc.n, text: doc.text }), body(doc.n));
+      }
+      isOver = page.caughtUp;
+    }
+    const expected = [...Array.from({ length: 12 }, (_, n) => `v${n}`), 'small'];
+    assert.deepEqual(told, name === undefined ? expected : ['_user/lea', ...expected]);
+  }
+});
+
+test('who is not told of losses is told of a deletion in a channel that comes for the lost one', async () => {
+  await using db = await openTestFeeds();
+  await db.user('lea', ['bar']);
+  await db.put('v1', ['bar']);
+  const { seq: held } = await db.put('v2', ['bar']);
+  await db.remove('v3', ['foyer']);
+  const { seq: deleted } = await db.remove('v1', ['foyer']);
+  const change = await db.user('lea', ['foyer']);
+  using feed = db.feed('lea', since(`${held}`));
+  const rows = (await drain(feed)).filter(({ id }) => id !== '_user/lea');
+  assert.deepEqual(
+    rows.map(({ at, id, deleted: isDeleted }) => ({ at, id, isDeleted })),
+    // v3 it never had.
+    [{ at: { trigger: change, seq: deleted }, id: 'v1', isDeleted: true }],
+  );
+});
+
 test('a feed of a user who is deleted ends with the error of its reader', async () => {
   await using db = await openTestFeeds();
   await db.user('tom', ['a']);

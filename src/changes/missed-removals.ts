@@ -12,13 +12,15 @@ import type { DocId, Sequence } from '../document/types.ts';
 /**
  * The mutation feed tells a document at its newest sequence only, and only the channels that it
  * left there. Where it was changed twice before the feed was read, the channel index still has an
- * entry at the first sequence if it left a channel then: its readers must be told. Such sequences
- * are missing in the page; the documents that took them are in it, and know what they left when. /
+ * entry at the first sequence if it left a channel then: its readers must be told. No document is
+ * told at such sequences (a principal may be, whose grants changed with the document there); the
+ * documents that took them are in the page, and know what they left when.
  */
 export function untoldSequences(page: MutationPage, after: Sequence): ReadonlySet<Sequence> {
   const untold = new Set<Sequence>();
   let seq = after + 1;
   for (const mutation of page.mutations) {
+    if (mutation.kind !== 'document') continue;
     for (; seq < mutation.seq; seq += 1) untold.add(seq as Sequence);
     if (mutation.seq === seq) seq += 1;
   }

@@ -30,6 +30,8 @@ export interface WalkedPage {
 
 /** So many reads make a page, though an empty one: others want to be served too. */
 const READS_MAX = 8;
+/** Where its rows come to so many characters, a page ends with the read that brought them. */
+const CHARS_MAX = 2 * 1024 * 1024;
 
 /**
  * Walks one page of a feed. Plain rows come in the order of their sequences, each channel from the
@@ -44,6 +46,8 @@ const READS_MAX = 8;
 export class PageWalk {
   readonly #options: WalkOptions;
   readonly #rows: FeedRow[] = [];
+  /** Of their texts. */
+  #chars = 0;
   /** Sequences read so far. */
   #scanned = 0;
   #reads = 0;
@@ -171,7 +175,7 @@ export class PageWalk {
     upTo: Sequence | undefined,
   ): Promise<ChannelPage | undefined> {
     const { collection, rowsMax, style, view } = this.#options;
-    if (this.#reads === READS_MAX) {
+    if (this.#reads === READS_MAX || this.#chars >= CHARS_MAX) {
       this.#ended = true;
       return undefined;
     }
@@ -245,6 +249,7 @@ export class PageWalk {
   #push(row: FeedRow | undefined): void {
     if (row === undefined) return;
     this.#rows.push(row);
+    this.#chars += row.text.length;
     if (this.#rows.length >= this.#options.rowsMax) this.#ended = true;
   }
 }

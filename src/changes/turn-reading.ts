@@ -24,6 +24,8 @@ export class TurnReading {
   readonly #opened: ReadonlySet<string>;
   readonly #closed: readonly EndedPeriod[];
   readonly #earlier: readonly EndedPeriod[];
+  /** All, where the client was not told of what it lost, and so may hold what has gone since. */
+  readonly #untold: readonly EndedPeriod[];
   /**
    * Documents of which a loss was told in this page: one row is enough, whatever it was lost with.
    */
@@ -41,6 +43,10 @@ export class TurnReading {
     this.#earlier = tellsLosses
       ? opened.flatMap((channel) => view.endedPeriods(channel)).filter(held)
       : [];
+    this.#untold =
+      tellsLosses && !revocations && opened.length > 0
+        ? view.endedPeriods(ALL_CHANNELS).filter(held)
+        : [];
     const names = new Set([...opened, ...this.#closed.map(({ channel }) => channel)]);
     this.channels = names.has(ALL_CHANNELS) ? 'all' : [...names];
     // What is in a lost channel may have been changed since; what left a channel that was held
@@ -89,7 +95,10 @@ export class TurnReading {
     return told;
   }
 
-  /** Tombstones and removals of a channel that is new to the reader are not its business. */
+  /**
+   * Tombstones and removals of a channel that is new to the reader are not its business, as far as
+   * it never held the document.
+   */
   #isOpened({ seq, flags, channel = ALL_CHANNELS }: ChannelRow): boolean {
     return (
       seq < this.#trigger &&
@@ -98,11 +107,19 @@ export class TurnReading {
     );
   }
 
+  /** A tombstone of a channel that is new to the reader. */
+  #isBuried({ seq, flags, channel = ALL_CHANNELS }: ChannelRow): boolean {
+    const marks = flags & (FLAG.removed | FLAG.deleted);
+    return seq < this.#trigger && marks === FLAG.deleted && this.#opened.has(channel);
+  }
+
   #candidate(at: SequenceId, entries: readonly ChannelRow[]): LostCandidate | undefined {
     const concerns = (period: EndedPeriod): boolean =>
       entries.some(({ channel = period.channel }) => channel === period.channel);
     const closed = this.#closed.filter(concerns);
-    const earlier = at.seq <= this.#trigger ? this.#earlier.filter(concerns) : [];
+    let earlier = at.seq <= this.#trigger ? this.#earlier.filter(concerns) : [];
+    if (this.#untold.length > 0 && entries.some((entry) => this.#isBuried(entry)))
+      earlier = [...this.#untold];
     if (closed.length === 0 && earlier.length === 0) return undefined;
     return { at, entries, closed, earlier, opened: [...this.#opened] };
   }

@@ -1,43 +1,32 @@
-import { readEnvironment } from '../config/environment.ts';
 import { productVersion } from '../config/product-version.ts';
-import type { StartupConfig, StartupFlags } from '../config/startup-config.ts';
-import { parseStartup } from '../config/startup-config.ts';
+import type { StartupConfig } from '../config/startup-config.ts';
 import type { Gateway } from '../gateway.ts';
 import type { ProcessLog } from '../observability/pino-log.ts';
 import { createLog } from '../observability/pino-log.ts';
 import { systemClock } from '../util/clock.ts';
 import { GatewayError } from '../util/errors.ts';
 import { EXIT } from './exit-codes.ts';
-import { readConfigFile } from './read-config-file.ts';
+import type { ConfigFlags, LoadedConfig } from './load-config.ts';
+import { loadConfig } from './load-config.ts';
 import { startProblem } from './start-problem.ts';
-import { stopSignals } from './stop-signals.ts';
+import { HangUps, stopSignals } from './stop-signals.ts';
 import { welcome } from './welcome.ts';
-
-export interface ServeFlags extends StartupFlags {
-  /** Path of the configuration file. */
-  readonly config?: string;
-}
 
 /** What open requests get to finish, and what the whole stop may take. */
 const DRAIN_MS = 8_000;
 const STOP_MS_MAX = 10_000;
 
 /** Runs the gateway until a signal; gives the exit code of the process. */
-export async function serve(flags: ServeFlags): Promise<number> {
+export async function serve(flags: ConfigFlags): Promise<number> {
   let config: StartupConfig | undefined;
   try {
-    config = await startupConfig(flags);
+    const loaded = await loadConfig(flags);
+    config = loaded.config;
     await using log = openLog(config);
-    return await run(config, log);
+    return await run(loaded, log);
   } catch (cause) {
     return tell(cause, config);
   }
-}
-
-async function startupConfig(flags: ServeFlags): Promise<StartupConfig> {
-  const all: ServeFlags = { ...readEnvironment(), ...flags };
-  const text = all.config === undefined ? undefined : await readConfigFile(all.config);
-  return parseStartup(text, all);
 }
 
 function openLog({ logging }: StartupConfig): ProcessLog {
@@ -59,20 +48,39 @@ function openLog({ logging }: StartupConfig): ProcessLog {
   }
 }
 
-async function run(config: StartupConfig, log: ProcessLog): Promise<number> {
+async function run({ config, file }: LoadedConfig, log: ProcessLog): Promise<number> {
   dieOfBugs(log);
-  const { stopped } = stopSignals(() => log.flush());
+  // NOTE: with its terminal a gateway ends; a service has none, and is asked to read its file.
+  const reloads = file !== undefined && !process.stdin.isTTY;
+  const hangUps = new HangUps();
+  const { stopped } = stopSignals(() => log.flush(), reloads ? () => hangUps.heard() : undefined);
   for (const warning of config.warnings) log.with({ key: 'Config' }).warn(warning);
   // NOTE: loaded here, so that --help and a wrong configuration are answered at once.
   const { startGateway } = await import('../gateway.ts');
-  await using gateway = await startGateway(config, { log, clock: systemClock });
+  await using gateway = await startGateway(config, {
+    log,
+    clock: systemClock,
+    ...(file === undefined ? {} : { file }),
+  });
   // NOTE: whoever reads the standard output may go away; that is no reason to stop.
   process.stdout.on('error', () => undefined);
   process.stdout.write(welcome({ version: productVersion(), urls: gateway.urls, config }));
   log.with({ key: 'Admin' }).info?.('gateway started', { ...gateway.urls });
+  hangUps.answer(() => reload(gateway, log));
   const signal = await stopped;
   log.with({ key: 'Admin' }).info?.('gateway stopping', { signal });
   return await stop(gateway, log);
+}
+
+/** SIGHUP: what failed is told in the log, and nothing has changed. */
+async function reload(gateway: Gateway, log: ProcessLog): Promise<void> {
+  try {
+    await gateway.reload();
+  } catch (cause) {
+    log.with({ key: 'Config' }).error('the start-up file could not be read again', {
+      error: cause,
+    });
+  }
 }
 
 async function stop(gateway: Gateway, log: ProcessLog): Promise<number> {

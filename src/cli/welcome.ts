@@ -17,11 +17,18 @@ export function welcome({ version, urls, config }: WelcomeFacts): string {
     `  metrics  ${withoutSlash(urls.metrics)}/metrics`,
     `  buckets  ${redactUrl(config.bootstrap.server)}`,
     '',
-    ...(config.sample === undefined ? firstDatabase(urls.admin) : sample(urls.public, config)),
+    ...whatNext(urls, config),
     '',
     'Ctrl-C stops it.',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function whatNext(urls: WelcomeFacts['urls'], config: StartupConfig): readonly string[] {
+  if (config.sample !== undefined) return sample(urls.public, config);
+  const names = (config.databases ?? []).map(({ name }) => name);
+  if (names.length === 0) return firstDatabase(urls.admin);
+  return [`Databases of the configuration file: ${names.join(', ')}`];
 }
 
 function sample(publicUrl: string, { sample: database }: StartupConfig): readonly string[] {

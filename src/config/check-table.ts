@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Option, OptionEntry, OptionMap, OptionTable, Values } from './option.ts';
+import type { Option, OptionEntry, OptionList, OptionMap, OptionTable, Values } from './option.ts';
 import { suggest } from './suggest.ts';
 
 export type JsonObject = { readonly [name: string]: unknown };
@@ -11,6 +11,8 @@ export interface Findings {
   /** Paths of properties that are accepted and have no effect. */
   readonly couchbaseOnly: string[];
   readonly unneeded: string[];
+  /** Paths of values that come from environment variables: what they are is told to nobody. */
+  readonly expanded: Set<string>;
 }
 
 export interface Checked<T extends OptionTable> {
@@ -31,7 +33,7 @@ export interface CheckOptions {
 const PROBLEMS_MAX = 100;
 
 export function noFindings(): Findings {
-  return { problems: [], couchbaseOnly: [], unneeded: [] };
+  return { problems: [], couchbaseOnly: [], unneeded: [], expanded: new Set() };
 }
 
 /** Checks an object against a table. `null` means that a property is absent. */
@@ -71,6 +73,8 @@ function checkEntry(entry: OptionEntry, value: unknown, at: CheckOptions): Check
       return checkTable(entry.options, value, at);
     case 'map':
       return checkMap(entry, value, at);
+    case 'list':
+      return checkList(entry, value, at);
     case 'option':
       return { values: checkOption(entry, value, at), given: value };
   }
@@ -103,6 +107,23 @@ function checkMap(map: OptionMap<OptionEntry>, json: unknown, at: CheckOptions):
   return { values, given };
 }
 
+function checkList(list: OptionList<OptionTable>, json: unknown, at: CheckOptions): CheckedEntry {
+  const { findings, path } = at;
+  if (json === undefined) return { values: [], given: [] };
+  if (!Array.isArray(json)) {
+    tell(findings, `${path}: must be a list, is ${shown(json)}`);
+    return { values: [], given: [] };
+  }
+  if (json.length > list.countMax) {
+    tell(findings, `${path}: must have at most ${list.countMax} elements, has ${json.length}`);
+    return { values: [], given: [] };
+  }
+  const checked = json.map((item: unknown, index): CheckedEntry =>
+    checkTable(list.each.options, item, { ...at, path: `${path}[${index}]` }),
+  );
+  return { values: checked.map((each) => each.values), given: checked.map((each) => each.given) };
+}
+
 /** The configuration of someone who configured nothing. */
 function defaultsOf<T extends OptionTable>(table: T): Values<T> {
   return checkTable(table, {}, { findings: noFindings(), path: '', hints: {} }).values;
@@ -127,7 +148,8 @@ function checkOption(entry: Option<unknown>, value: unknown, at: CheckOptions): 
   if (value === undefined) return defaultOf(entry);
   const parsed = entry.parse(value);
   if (!parsed.ok) {
-    const is = entry.secret === 'no' ? `, is ${shown(value)}` : '';
+    const isShown = entry.secret === 'no' && !findings.expanded.has(path);
+    const is = isShown ? `, is ${shown(value)}` : '';
     tell(findings, `${path}: must be ${entry.type.says}${is}`);
     return defaultOf(entry);
   }

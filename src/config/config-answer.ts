@@ -52,6 +52,14 @@ export function databaseConfigAnswer(
   return redact(DATABASE_OPTIONS, answer);
 }
 
+/** A configuration that is not served (any more) as it was given, with secrets hidden. */
+export function givenConfigAnswer(
+  given: JsonObject,
+  { name, bucket }: { readonly name: string; readonly bucket: string },
+): JsonObject {
+  return redact(DATABASE_OPTIONS, { ...given, name, bucket });
+}
+
 export interface StartupAnswerOptions {
   /** With every default, and what changed since the start. */
   readonly includeRuntime?: boolean;
@@ -107,6 +115,10 @@ function redact(table: OptionTable, given: JsonObject): JsonObject {
 
 function redactedEntry(entry: OptionEntry, value: unknown): unknown {
   if (entry.kind === 'option') return redactedValue(entry, value);
+  if (entry.kind === 'list')
+    return Array.isArray(value)
+      ? value.map((item: unknown) => redactedEntry(entry.each, item))
+      : value;
   if (!isJsonObject(value)) return value;
   if (entry.kind === 'group') return redact(entry.options, value);
   const { each } = entry;
@@ -129,6 +141,11 @@ function withDefaults(table: OptionTable, given: JsonObject): JsonObject {
     const value = given[name];
     if (entry.kind === 'group') {
       complete[name] = withDefaults(entry.options, isJsonObject(value) ? value : {});
+    } else if (entry.kind === 'list') {
+      if (Array.isArray(value))
+        complete[name] = value.map((item: unknown) =>
+          withDefaults(entry.each.options, isJsonObject(item) ? item : {}),
+        );
     } else {
       const preset = entry.kind === 'option' ? entry.default : undefined;
       if (value !== undefined || preset !== undefined) complete[name] = value ?? preset;

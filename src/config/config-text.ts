@@ -2,7 +2,8 @@ import { GatewayError } from '../util/errors.ts';
 
 /**
  * The text of a configuration: JSON, and beside it what the reference's files have: `//` and block
- * comments, and strings between backticks, over several lines and without escapes, for functions.
+ * comments, strings between backticks, over several lines and without escapes, for functions, and
+ * environment variables (`${NAME}`) without quotes, which are strings here.
  * A comma after the last element is tolerated. A property that stands twice is refused: one of them
  * would be ignored. Throws `badRequest` with line and column.
  */
@@ -45,6 +46,7 @@ class ConfigParser {
     if (char === '[') return this.#list(depth);
     if (char === '"') return this.#string();
     if (char === '`') return this.#backticks();
+    if (char === '$') return this.#variable();
     return this.#word();
   }
 
@@ -110,6 +112,16 @@ class ConfigParser {
     const value = this.#text.slice(this.#at + 1, end);
     this.#at = end + 1;
     return value.replaceAll('\r\n', '\n');
+  }
+
+  /** An environment variable that stands where a number, true or false may: `${NAME}`. */
+  #variable(): string {
+    const pattern = /\$\{[^{}\n]*\}/uy;
+    pattern.lastIndex = this.#at;
+    const match = pattern.exec(this.#text);
+    if (match === null) this.#fail('after $ stands {NAME}, or {NAME:-default}');
+    this.#at = pattern.lastIndex;
+    return match[0];
   }
 
   #word(): unknown {

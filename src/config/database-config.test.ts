@@ -119,7 +119,6 @@ test('what a later version brings is refused by name, unless it asks for nothing
   const later = {
     import_docs: 'continuous',
     import_filter: 'function (doc) { return true }',
-    event_handlers: { document_changed: [] },
     oidc: { providers: { p: { issuer: 'x', client_id: 'y', validation_key: 'geheim' } } },
     local_jwt: {},
     delta_sync: { enabled: true },

@@ -1,8 +1,11 @@
 import { GatewayError } from '../util/errors.ts';
 import type { Findings, JsonObject } from './check-table.ts';
-import { checkTable, isJsonObject, noFindings } from './check-table.ts';
-import { configurationError, warningsOf } from './findings.ts';
+import { checkExpanded } from './check-expanded.ts';
+import { isJsonObject, noFindings } from './check-table.ts';
 import { DATABASE_HINTS, DATABASE_OPTIONS } from './database-options.ts';
+import type { Environment } from './environment.ts';
+import { checkEventHandlers } from './event-handlers.ts';
+import { configurationError, warningsOf } from './findings.ts';
 import type { Values } from './option.ts';
 import { checkScopes } from './scopes.ts';
 
@@ -41,6 +44,8 @@ export interface ParseDatabaseOptions {
   readonly name: string;
   /** What it is to replace: not everything may change. */
   readonly previous?: DatabaseConfig;
+  /** What `${NAME}` stands for; undefined: itself. */
+  readonly variables?: Environment | undefined;
 }
 
 /**
@@ -50,11 +55,23 @@ export interface ParseDatabaseOptions {
  */
 export function parseDatabaseConfig(
   value: unknown,
-  { name, previous }: ParseDatabaseOptions,
+  options: ParseDatabaseOptions,
 ): ParsedDatabaseConfig {
+  const { parsed, problems } = readDatabaseConfig(value, options);
+  if (problems.length === 0) return parsed;
+  const findings = { ...noFindings(), problems: [...problems] };
+  throw configurationError(`configuration of database ${options.name}`, findings);
+}
+
+/** As `parseDatabaseConfig`, for who looks for further mistakes: what is wrong has its default. */
+export function readDatabaseConfig(
+  value: unknown,
+  { name, previous, variables }: ParseDatabaseOptions,
+): { readonly parsed: ParsedDatabaseConfig; readonly problems: readonly string[] } {
   const findings = noFindings();
   const json = isJsonObject(value) ? guestOfUsers(value, findings) : (value ?? null);
-  const { values, given } = checkTable(DATABASE_OPTIONS, json ?? 'null', {
+  const { values, given, expanded } = checkExpanded(DATABASE_OPTIONS, json ?? 'null', {
+    environment: variables,
     findings,
     path: '',
     hints: DATABASE_HINTS,
@@ -65,17 +82,16 @@ export function parseDatabaseConfig(
     bucket: values.bucket ?? name,
     revs_limit: revsLimit(values, given),
   };
-  checkTogether(config, given, findings);
+  checkTogether(config, expanded, findings);
   checkScopes(config, findings, previous);
-  if (findings.problems.length > 0) {
-    throw configurationError(`configuration of database ${name}`, findings);
-  }
+  checkEventHandlers(config.event_handlers, findings);
   const { name: _, ...rest } = given;
-  return {
+  const parsed = {
     config,
     given: given['name'] === '' ? rest : given,
     warnings: warningsOf(`configuration of database ${name}`, findings),
   };
+  return { parsed, problems: findings.problems };
 }
 
 /** The longest that one call of this database's functions may take. */

@@ -1,6 +1,7 @@
 import { CACHE_OPTIONS } from './cache-options.ts';
 import { DATABASE_CORS } from './cors-options.ts';
 import { COUCHBASE_OPTIONS } from './couchbase-options.ts';
+import { EVENT_HANDLERS } from './event-options.ts';
 import { isEmpty, isOff } from './harmless.ts';
 import { group, laterOption, option, unneededOption } from './option.ts';
 import { GUEST_COLLECTION_ACCESS, SCOPES } from './scope-options.ts';
@@ -241,12 +242,7 @@ const nodes = {
     secret: 'whole',
     isHarmless: isEmpty,
   }),
-  event_handlers: laterOption({
-    type: anything,
-    default: undefined,
-    about: 'Webhooks.',
-    isHarmless: isEmpty,
-  }),
+  event_handlers: EVENT_HANDLERS,
   suspendable: unneededOption({
     type: flag,
     default: false,
@@ -275,6 +271,15 @@ export const DATABASE_OPTIONS = {
     about:
       'How long requests may take to be answered after the database went offline or got another ' +
       'configuration, in seconds; then they are cut off.',
+    live: true,
+  }),
+  feed_lost_offline_secs: option({
+    type: integer(1, 86_400),
+    default: 30,
+    about:
+      'How long the bucket may not be readable, or be locked by another process, before the ' +
+      'database goes offline by itself, in seconds. Until then it is tried again and again; from ' +
+      'then on, an administrator brings it back with `_online`.',
     live: true,
   }),
   scopes: SCOPES,

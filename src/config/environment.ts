@@ -8,6 +8,11 @@ export interface EnvironmentFlags extends StartupFlags {
   readonly config?: string;
 }
 
+/** Of this process. */
+export function processEnvironment(): Environment {
+  return process.env;
+}
+
 /** Variable → the flag that it stands for. */
 const VARIABLES = {
   config: 'TIDEGATE_CONFIG',
@@ -16,10 +21,10 @@ const VARIABLES = {
   adminInterface: 'TIDEGATE_ADMIN_INTERFACE',
   metricsInterface: 'TIDEGATE_METRICS_INTERFACE',
   logLevel: 'TIDEGATE_LOG_LEVEL',
-} as const satisfies Record<keyof EnvironmentFlags, string>;
+} as const satisfies Partial<Record<keyof EnvironmentFlags, string>>;
 
 /** Reads the variables; an empty one counts as absent. */
-export function readEnvironment(env: Environment = process.env): EnvironmentFlags {
+export function readEnvironment(env: Environment = processEnvironment()): EnvironmentFlags {
   const flags: Record<string, string> = {};
   for (const [flag, variable] of Object.entries(VARIABLES)) {
     const value = env[variable];

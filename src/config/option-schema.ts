@@ -17,6 +17,8 @@ function entrySchema(entry: OptionEntry): JsonSchema {
       return { ...optionSchema(entry.options), description };
     case 'map':
       return { type: 'object', description, additionalProperties: entrySchema(entry.each) };
+    case 'list':
+      return { type: 'array', description, items: entrySchema(entry.each) };
     case 'option': {
       const { $schema: _, ...schema } = z.toJSONSchema(entry.type.schema, {
         io: 'input',

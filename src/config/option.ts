@@ -50,7 +50,19 @@ export interface OptionMap<E extends OptionEntry> {
   readonly each: E;
 }
 
-export type OptionEntry = Option<unknown> | OptionGroup<OptionTable> | OptionMap<OptionEntry>;
+/** A list of objects that one table describes. */
+export interface OptionList<T extends OptionTable> {
+  readonly kind: 'list';
+  readonly about: string;
+  readonly countMax: number;
+  readonly each: OptionGroup<T>;
+}
+
+export type OptionEntry =
+  | Option<unknown>
+  | OptionGroup<OptionTable>
+  | OptionMap<OptionEntry>
+  | OptionList<OptionTable>;
 
 export interface OptionTable {
   readonly [name: string]: OptionEntry;
@@ -66,7 +78,9 @@ type ValueOf<E> =
       ? Values<G>
       : E extends OptionMap<infer M>
         ? Readonly<Record<string, ValueOf<M>>>
-        : never;
+        : E extends OptionList<infer L>
+          ? readonly Values<L>[]
+          : never;
 
 /** Without a default, the value may be absent. */
 type Filled<Out, D> = D extends undefined ? Out | undefined : Out;
@@ -116,6 +130,14 @@ export function mapOf<E extends OptionEntry>(
   words: Omit<OptionMap<E>, 'kind' | 'about'>,
 ): OptionMap<E> {
   return { kind: 'map', about, ...words };
+}
+
+/** Empty where it is absent. */
+export function tableList<T extends OptionTable>(
+  about: string,
+  words: Pick<OptionList<T>, 'countMax' | 'each'>,
+): OptionList<T> {
+  return { kind: 'list', about, ...words };
 }
 
 function make<Out, In, D extends In | undefined>(

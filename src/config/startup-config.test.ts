@@ -69,7 +69,7 @@ test('every mistake is told at once, with what would be right', () => {
   assert.deepEqual(
     problems(() => parseStartup(text)),
     [
-      'adminInterface: is the form of Sync Gateway 2.x; write api.admin_interface',
+      'adminInterface: is the older name of api.admin_interface, which is given too',
       'api.public_interfaces: is no known property; did you mean api.public_interface?',
       'api.idle_timeout: must be a duration such as "500ms", "5s" or "1m30s", of at most a year, is 90',
       'auth.bcrypt_cost: must be a whole number from 10 to 31, is 9',

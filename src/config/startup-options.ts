@@ -1,4 +1,5 @@
 import { SERVER_CORS } from './cors-options.ts';
+import { OUTGOING_OPTIONS, SERVER_EVENTS } from './event-options.ts';
 import { isEmpty, isOff } from './harmless.ts';
 import { group, couchbaseOption, laterOption, option, unneededOption } from './option.ts';
 import {
@@ -24,15 +25,20 @@ export const STARTUP_OPTIONS = {
         '(gone at the end). Default: `sqlite:` and the folder of `--data-dir`, which is `data`.',
       secret: 'url',
     }),
-    group_id: laterOption({
+    group_id: option({
       type: text(1, 250),
       default: 'default',
-      about: 'Nodes of one group share the configuration of their databases.',
+      about:
+        'Nodes of one group share the configuration of their databases; those of other groups, ' +
+        'which their buckets may hold too, they do not see.',
     }),
-    config_update_frequency: unneededOption({
+    config_update_frequency: option({
       type: duration,
       default: '10s',
-      about: 'How often other nodes’ changes of the configuration are looked for.',
+      about:
+        'How often other nodes’ changes of the configuration are looked for at the latest: ' +
+        'created, changed, deleted, offline, online. In buckets that this node has open they are ' +
+        'mostly seen within a second. 0: never, until a restart.',
     }),
     username: couchbaseOption({
       type: text(),
@@ -191,6 +197,8 @@ export const STARTUP_OPTIONS = {
       about: 'The most revisions under way for one client.',
     }),
   }),
+  events: SERVER_EVENTS,
+  outgoing: OUTGOING_OPTIONS,
   logging: group('Logs.', {
     redaction_level: option({
       type: oneOf('none', 'partial', 'full'),
@@ -271,11 +279,21 @@ export const STARTUP_OPTIONS = {
       default: undefined,
       about: 'Where in the bucket the configuration is kept.',
     }),
-    allow_dbconfig_env_vars: laterOption({
+    allow_dbconfig_env_vars: option({
       type: flag,
-      default: false,
-      about: 'Environment variables in database configurations.',
+      default: true,
+      about:
+        'Whether `${NAME}` in a configuration of a database stands for the environment variable ' +
+        'of that name ([operations.md](operations.md#environment-variables)).',
     }),
+  }),
+  disable_persistent_config: option({
+    type: flag,
+    default: false,
+    about:
+      'Databases live on this node only: those of `databases` in this file ' +
+      '([migration.md](migration.md)), and those that are made over REST, until the end of the ' +
+      'process. Implied where the file has `databases`.',
   }),
   database_credentials: couchbaseOption({
     type: anything,
@@ -313,20 +331,13 @@ export const STARTUP_OPTIONS = {
 
 /** What to say of properties of other places and times. */
 export const STARTUP_HINTS: Readonly<Record<string, string>> = {
-  databases: 'databases are not in this file: create them on the admin interface with PUT /{db}/',
-  interface: 'is the form of Sync Gateway 2.x; write api.public_interface',
-  adminInterface: 'is the form of Sync Gateway 2.x; write api.admin_interface',
-  metricsInterface: 'is the form of Sync Gateway 2.x; write api.metrics_interface',
-  profileInterface: 'is the form of Sync Gateway 2.x; write api.profile_interface',
-  log: 'is the form of Sync Gateway 1.x; write logging.console.log_keys',
   server: 'belongs into the group bootstrap; write bootstrap.server',
-  maxIncomingConnections: 'is the form of Sync Gateway 2.x; write api.max_connections',
-  pretty: 'belongs into the group api; write api.pretty',
-  compressResponses: 'is the form of Sync Gateway 2.x; write api.compress_responses',
-  bcrypt_cost: 'belongs into the group auth; write auth.bcrypt_cost',
-  CORS: 'is the form of Sync Gateway 2.x; write api.cors',
-  SSLCert: 'is the form of Sync Gateway 2.x; write api.https.tls_cert_path',
-  SSLKey: 'is the form of Sync Gateway 2.x; write api.https.tls_key_path',
+  CORS: 'may have Origin, LoginOrigin, Headers and MaxAge',
+  configServer: 'is not there: databases are in this file (databases) or in their buckets',
+  replications: 'belongs into the configuration of a database; write databases.{db}.replications',
+  facebook: 'logins by Facebook are not there; leave it out',
+  google: 'logins by Google are not there; leave it out',
+  persona: 'logins by Persona are not there; leave it out',
 };
 
 function logFile() {

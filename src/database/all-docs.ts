@@ -73,6 +73,8 @@ interface Found {
 
 /** Bodies of a page are held in memory at once: small pages where they are wanted. */
 const PAGE_WITH_BODIES = 100;
+/** A page ends with the document that brings its bodies to so many characters. */
+const PAGE_CHARS = 2 * 1024 * 1024;
 
 async function* scanned(
   { bucket, id }: CollectionContext,
@@ -84,13 +86,15 @@ async function* scanned(
     const page = await bucket.scan(id, {
       limit: pageSize,
       bodies: includeDocs,
+      ...(includeDocs && { charsMax: PAGE_CHARS }),
       ...(start === undefined ? {} : { start }),
       ...(end === undefined ? {} : { end }),
       ...(after === undefined ? {} : { after }),
     });
     yield page.map((stored) => ({ key: stored.key, stored }));
     after = page.at(-1)?.key;
-    if (page.length < pageSize || after === undefined) return;
+    const chars = page.reduce((sum, { body }) => sum + (body?.length ?? 0), 0);
+    if ((page.length < pageSize && chars < PAGE_CHARS) || after === undefined) return;
   }
 }
 

@@ -1,12 +1,12 @@
-import type { Bucket } from '../bucket/bucket.ts';
 import { claimedCollections } from '../config/scopes.ts';
 import { GatewayError } from '../util/errors.ts';
+import { forgetConfiguration, storeChange } from './config-history.ts';
+import type { ConfigRecords } from './config-records.ts';
 import type { DatabaseRecord, StoredDatabase } from './database-record.ts';
 import {
   addDatabaseRecord,
   DATABASES_PER_BUCKET_MAX,
   listDatabaseRecords,
-  removeDatabaseRecord,
   replaceDatabaseRecord,
 } from './database-record.ts';
 
@@ -16,39 +16,40 @@ import {
  */
 
 /** Stores a new database. Throws `databaseExists`, and `conflict` as `checkClaims`. */
-export async function claimDatabase(bucket: Bucket, record: DatabaseRecord): Promise<void> {
-  const others = await listDatabaseRecords(bucket);
+export async function claimDatabase(records: ConfigRecords, record: DatabaseRecord): Promise<void> {
+  const others = await listDatabaseRecords(records);
   if (others.length >= DATABASES_PER_BUCKET_MAX)
     throw new GatewayError('conflict', `the bucket has ${others.length} databases, the most`);
   checkClaims(record, others);
-  if (!(await addDatabaseRecord(bucket, record)))
+  if (!(await addDatabaseRecord(records, record)))
     throw new GatewayError('databaseExists', `another process has created ${record.name}`);
   try {
     // NOTE: another process may have stored another database between: then both see it and yield.
-    checkClaims(record, await listDatabaseRecords(bucket));
+    checkClaims(record, await listDatabaseRecords(records));
   } catch (cause) {
-    await removeDatabaseRecord(bucket, record.name);
+    await forgetConfiguration(records, record.name);
     throw cause;
   }
 }
 
 /**
- * Stores the changed configuration of a database; undefined where another process has changed it.
+ * Stores the changed configuration of a database, and keeps the one before; undefined where another
+ * process has changed it.
  * Throws `conflict` as `checkClaims`; then it is as before.
  */
 export async function claimChange(
-  bucket: Bucket,
+  records: ConfigRecords,
   record: DatabaseRecord,
   before: StoredDatabase,
 ): Promise<StoredDatabase | undefined> {
-  checkClaims(record, await listDatabaseRecords(bucket));
-  const stored = await replaceDatabaseRecord(bucket, record, before.cas);
+  checkClaims(record, await listDatabaseRecords(records));
+  const stored = await storeChange(records, record, before);
   if (stored === undefined) return undefined;
   try {
     // NOTE: as in `claimDatabase`.
-    checkClaims(record, await listDatabaseRecords(bucket));
+    checkClaims(record, await listDatabaseRecords(records));
   } catch (cause) {
-    await replaceDatabaseRecord(bucket, before.record, stored.cas);
+    await replaceDatabaseRecord(records, before.record, stored.cas);
     throw cause;
   }
   return stored;

@@ -28,6 +28,14 @@ export function replace(value: unknown): ConfigChange {
   return () => value;
 }
 
+/** `_config/rollback`: as it was; whether it is offline is its state, and stays as it is. */
+export function takeBackTo(former: JsonObject): ConfigChange {
+  return ({ offline }) => {
+    const { offline: _, ...given } = former;
+    return offline === undefined ? given : { ...given, offline };
+  };
+}
+
 /** `_config/sync` and the like: one function, by its place; empty: none. */
 export function setFunction(path: readonly string[], source: string): ConfigChange {
   return (given) => withProperty(given, path, source === '' ? undefined : source);

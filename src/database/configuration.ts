@@ -1,12 +1,13 @@
-import type { Bucket } from '../bucket/bucket.ts';
 import { isJsonObject } from '../config/check-table.ts';
 import type { DatabaseConfig, ParsedDatabaseConfig } from '../config/database-config.ts';
 import { parseDatabaseConfig } from '../config/database-config.ts';
+import type { Environment } from '../config/environment.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Clock } from '../util/clock.ts';
 import { GatewayError } from '../util/errors.ts';
 import { claimChange } from './collection-claims.ts';
 import type { ConfigChange } from './config-change.ts';
+import type { ConfigRecords } from './config-records.ts';
 import type { StoredDatabase } from './database-record.ts';
 import { configVersion, readDatabaseRecord } from './database-record.ts';
 import { checkFunctions } from './open-collections.ts';
@@ -23,6 +24,8 @@ export type AcceptsVersion = (version: string) => boolean;
 export interface ConfigurationChange {
   readonly name: string;
   readonly bucketName: string;
+  /** What `${NAME}` stands for; undefined: itself. */
+  readonly variables: Environment | undefined;
   /** What is served by now: not everything may change. */
   readonly previous: DatabaseConfig;
   readonly sandbox: Sandbox;
@@ -35,12 +38,12 @@ const ATTEMPTS_MAX = 5;
 
 /** Throws `missing` where there is none, `badRequest` where this version does not accept it. */
 export async function readConfiguration(
-  bucket: Bucket,
-  { name, bucketName }: Pick<ConfigurationChange, 'name' | 'bucketName'>,
+  records: ConfigRecords,
+  { name, bucketName, variables }: Pick<ConfigurationChange, 'name' | 'bucketName' | 'variables'>,
 ): Promise<Configuration> {
-  const stored = await readStored(bucket, name);
+  const stored = await readStored(records, name);
   const value = inBucket(stored.record.given, bucketName);
-  return { stored, parsed: parseDatabaseConfig(value, { name }) };
+  return { stored, parsed: parseDatabaseConfig(value, { name, variables }) };
 }
 
 /**
@@ -51,29 +54,29 @@ export async function readConfiguration(
  * database serves one of its collections.
  */
 export async function changeConfiguration(
-  bucket: Bucket,
+  records: ConfigRecords,
   change: ConfigChange,
-  { name, bucketName, previous, sandbox, clock, accepts }: ConfigurationChange,
+  { name, bucketName, variables, previous, sandbox, clock, accepts }: ConfigurationChange,
 ): Promise<Configuration> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const before = await readStored(bucket, name);
+    const before = await readStored(records, name);
     if (!accepts(configVersion(before.record)))
       throw new GatewayError('preconditionFailed', 'the configuration has changed');
     const value = inBucket(change(before.record.given), bucketName);
-    const parsed = parseDatabaseConfig(value, { name, previous });
+    const parsed = parseDatabaseConfig(value, { name, previous, variables });
     if (parsed.config.bucket !== bucketName)
       throw new GatewayError('missing', `a database stays in its bucket, ${bucketName}`);
     await checkFunctions(parsed.config, sandbox);
     const updatedAt = new Date(clock.now()).toISOString();
     const record = { ...before.record, given: parsed.given, updatedAt };
-    const stored = await claimChange(bucket, record, before);
+    const stored = await claimChange(records, record, before);
     if (stored !== undefined) return { stored, parsed };
   }
   throw new GatewayError('unavailable', 'the configuration is being changed elsewhere; try again');
 }
 
-async function readStored(bucket: Bucket, name: string): Promise<StoredDatabase> {
-  const stored = await readDatabaseRecord(bucket, name);
+async function readStored(records: ConfigRecords, name: string): Promise<StoredDatabase> {
+  const stored = await readDatabaseRecord(records, name);
   if (stored === undefined)
     throw new GatewayError('missing', `the database ${name} was deleted by another process`);
   return stored;

@@ -4,6 +4,7 @@ import type { Cas } from '../document/types.ts';
 import type { Log } from '../observability/log.ts';
 import type { Sandbox, SyncFunction } from '../sandbox/sandbox.ts';
 import { GatewayError } from '../util/errors.ts';
+import { functionStored, functionValue } from './function-history.ts';
 
 /**
  * The sync function that rules a collection now. Its source stands in a record of the bucket, and
@@ -32,19 +33,21 @@ export class CurrentSyncFunction implements Disposable {
     const run = await compile(options, source);
     for (let attempt = 0; attempt < STORE_ATTEMPTS_MAX; attempt++) {
       const stored = await bucket.getRecord(record);
-      if (stored !== undefined && stored.value === JSON.stringify({ source }))
+      if (stored !== undefined && stored.value === functionValue(source))
         return new CurrentSyncFunction(options, { run, record, cas: stored.cas });
       const [result] = await bucket.commit([
         {
           kind: 'record',
           record,
           ifCas: stored?.cas ?? 'absent',
-          value: JSON.stringify({ source }),
+          value: functionValue(source),
           expiry: 0,
         },
       ]);
-      if (result?.ok === true)
+      if (result?.ok === true) {
+        await functionStored(bucket, record, result.cas);
         return new CurrentSyncFunction(options, { run, record, cas: result.cas });
+      }
     }
     run[Symbol.dispose]();
     throw new GatewayError(

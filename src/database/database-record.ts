@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Bucket } from '../bucket/bucket.ts';
 import type { RecordKey, StoredRecord } from '../bucket/records.ts';
 import type { Cas } from '../document/types.ts';
 import { GatewayError } from '../util/errors.ts';
+import type { ConfigRecords } from './config-records.ts';
 
 /** The configuration of a database as it is kept in its bucket. */
 export interface DatabaseRecord {
@@ -13,6 +13,10 @@ export interface DatabaseRecord {
   /** ISO times. */
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** Counts its changes, from 1; absent for 1. See `config-history.ts`. */
+  readonly version?: number | undefined;
+  /** Paths of the properties in which it differs from the version before. */
+  readonly changed?: readonly string[] | undefined;
 }
 
 /** As it was read or written, with the version that the next change must state. */
@@ -26,35 +30,39 @@ const schema = z.object({
   given: z.record(z.string(), z.unknown()),
   createdAt: z.string(),
   updatedAt: z.string(),
+  version: z.int().min(1).optional(),
+  changed: z.array(z.string()).optional(),
 });
 
 /** The records of databases in a bucket are few; more than this is refused when one is created. */
 export const DATABASES_PER_BUCKET_MAX = 1000;
 
 /** All databases that are configured in this bucket. Throws `corrupt` where a record is none. */
-export async function listDatabaseRecords(bucket: Bucket): Promise<readonly DatabaseRecord[]> {
-  const stored = await bucket.listRecords({ ...KIND, limit: DATABASES_PER_BUCKET_MAX });
-  return stored.map(parse);
+export async function listDatabaseRecords(
+  records: ConfigRecords,
+): Promise<readonly DatabaseRecord[]> {
+  const stored = await records.listRecords({ ...DATABASE_KIND, limit: DATABASES_PER_BUCKET_MAX });
+  return stored.map(parseDatabaseRecord);
 }
 
 /** Undefined where there is none of that name. Throws `corrupt` where the record is none. */
 export async function readDatabaseRecord(
-  bucket: Bucket,
+  records: ConfigRecords,
   name: string,
 ): Promise<StoredDatabase | undefined> {
-  const stored = await bucket.getRecord(keyOf(name));
-  return stored && { record: parse(stored), cas: stored.cas };
+  const stored = await records.getRecord(databaseRecordKey(name));
+  return stored && { record: parseDatabaseRecord(stored), cas: stored.cas };
 }
 
 /** Stores a changed one; undefined where another process changed it since it had that CAS. */
 export async function replaceDatabaseRecord(
-  bucket: Bucket,
+  records: ConfigRecords,
   record: DatabaseRecord,
   ifCas: Cas,
 ): Promise<StoredDatabase | undefined> {
   const value = JSON.stringify(record);
-  const [result] = await bucket.commit([
-    { kind: 'record', record: keyOf(record.name), ifCas, value, expiry: 0 },
+  const [result] = await records.commit([
+    { kind: 'record', record: databaseRecordKey(record.name), ifCas, value, expiry: 0 },
   ]);
   return result?.ok === true ? { record, cas: result.cas } : undefined;
 }
@@ -65,11 +73,14 @@ export function configVersion(record: DatabaseRecord): string {
 }
 
 /** Stores a new one; false where a database of that name is there already. */
-export async function addDatabaseRecord(bucket: Bucket, record: DatabaseRecord): Promise<boolean> {
-  const [result] = await bucket.commit([
+export async function addDatabaseRecord(
+  records: ConfigRecords,
+  record: DatabaseRecord,
+): Promise<boolean> {
+  const [result] = await records.commit([
     {
       kind: 'record',
-      record: keyOf(record.name),
+      record: databaseRecordKey(record.name),
       ifCas: 'absent',
       value: JSON.stringify(record),
       expiry: 0,
@@ -78,15 +89,14 @@ export async function addDatabaseRecord(bucket: Bucket, record: DatabaseRecord):
   return result?.ok === true;
 }
 
-/** Forgets a database; its documents stay. */
-export async function removeDatabaseRecord(bucket: Bucket, name: string): Promise<void> {
-  await bucket.commit([{ kind: 'record', record: keyOf(name), value: null, expiry: 0 }]);
-}
+/** Where configurations are kept. */
+export const DATABASE_KIND = { kind: 'database', database: '' } as const;
 
-const KIND = { kind: 'database', database: '' } as const;
-const keyOf = (name: string): RecordKey => ({ ...KIND, id: name });
+/** Where the configuration of a database is kept. */
+export const databaseRecordKey = (name: string): RecordKey => ({ ...DATABASE_KIND, id: name });
 
-function parse(stored: StoredRecord): DatabaseRecord {
+/** Throws `corrupt` where it is none. */
+export function parseDatabaseRecord(stored: StoredRecord): DatabaseRecord {
   const parsed = schema.safeParse(JSON.parse(stored.value));
   if (!parsed.success)
     throw new GatewayError('corrupt', `the stored configuration of ${stored.key.id} is unreadable`);

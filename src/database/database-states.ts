@@ -95,6 +95,14 @@ export const MOVES: Readonly<Record<DatabaseState, readonly DatabaseState[]>> = 
   Resyncing: ['Offline'],
 };
 
+export interface StateChange {
+  readonly from: DatabaseState;
+  readonly to: DatabaseState;
+  readonly reason: string;
+  /** Whether nobody wanted it to come into this state. */
+  readonly inTrouble: boolean;
+}
+
 /** The state that one database is in; every transition is told to its observer. */
 export class DatabaseStates {
   readonly #observer: Observer;
@@ -103,6 +111,7 @@ export class DatabaseStates {
   #sinceMs: number;
   #reason = 'the database is being loaded';
   #inTrouble = false;
+  #told: (change: StateChange) => void = () => undefined;
 
   constructor(observer: Observer, clock: Clock) {
     this.#observer = observer;
@@ -141,6 +150,11 @@ export class DatabaseStates {
     if (this.#state !== 'Online') throw this.#unavailable();
   }
 
+  /** Whom every transition is told from now on. */
+  tell(told: (change: StateChange) => void): void {
+    this.#told = told;
+  }
+
   enter(to: DatabaseState, reason: string, { inTrouble = false } = {}): void {
     const from = this.#state;
     if (!MOVES[from].includes(to)) throw new Error(`bug: no way from ${from} to ${to}`);
@@ -149,6 +163,7 @@ export class DatabaseStates {
     this.#reason = reason;
     this.#inTrouble = inTrouble;
     databaseStateChanged(this.#observer, { from, to, reason });
+    this.#told({ from, to, reason, inTrouble });
   }
 
   #unavailable(): GatewayError {

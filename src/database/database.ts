@@ -13,6 +13,8 @@ import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { Collection } from './collection.ts';
 import type { DatabaseRecord } from './database-record.ts';
 import type { DatabaseState, DatabaseStates } from './database-states.ts';
+import type { FeedLag } from './feed-state.ts';
+import { feedLagOf } from './feed-state.ts';
 import type { OpenBucket } from './open-buckets.ts';
 
 /** What a database is made of; it owns all but the bucket, which its registry shares out. */
@@ -121,20 +123,22 @@ export class Database implements AsyncDisposable {
     return found;
   }
 
-  /**
-   * Where it stands. Throws `unavailable` where the bucket cannot be read and the database is
-   * online: while it is not, the bucket may be away, and what was last read is told.
-   */
+  /** Where it stands. Where the bucket cannot be asked, what was last known of it is told. */
   async status(): Promise<DatabaseStatus> {
-    const { observer, openBucket, states, startedMs } = this.#parts;
+    const { observer, openBucket, clock, startedMs } = this.#parts;
     newestSequenceRead(observer);
+    let last: Sequence | undefined;
     try {
-      this.#lastSequence = await openBucket.bucket.lastSequence();
+      last = await openBucket.bucket.lastSequence();
+      this.#lastSequence = last;
     } catch (cause) {
-      const away = states.state !== 'Online' && isGatewayError(cause, 'unavailable');
-      if (!away || this.#lastSequence === undefined) throw cause;
+      if (!isGatewayError(cause, 'unavailable', 'corrupt')) throw cause;
     }
-    return { updateSequence: this.#lastSequence, startedMs };
+    return {
+      updateSequence: this.#lastSequence ?? openBucket.cache.caughtUpTo,
+      startedMs,
+      lag: feedLagOf(openBucket, { last, nowMs: clock.now() }),
+    };
   }
 
   /**
@@ -194,4 +198,6 @@ export interface DatabaseStatus {
   readonly updateSequence: Sequence;
   /** When this process began to serve it, ms since 1970. */
   readonly startedMs: number;
+  /** How far its feeds are behind. */
+  readonly lag: FeedLag;
 }

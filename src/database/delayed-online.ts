@@ -1,13 +1,16 @@
 import type { Clock } from '../util/clock.ts';
+import type { Scope } from './own-state.ts';
+
+type GoOnline = (scope: Scope, isCancelled: () => boolean) => Promise<void>;
 
 /** A database that is to come online later: at most one time is set. */
 export class DelayedOnline {
   readonly #clock: Clock;
-  readonly #goOnline: (isCancelled: () => boolean) => Promise<void>;
+  readonly #goOnline: GoOnline;
   #pending: { readonly atMs: number; readonly cancel: AbortController } | undefined;
 
   /** `goOnline` is called at the time; it does nothing where the time was cancelled meanwhile. */
-  constructor(clock: Clock, goOnline: (isCancelled: () => boolean) => Promise<void>) {
+  constructor(clock: Clock, goOnline: GoOnline) {
     this.#clock = clock;
     this.#goOnline = goOnline;
   }
@@ -18,12 +21,12 @@ export class DelayedOnline {
   }
 
   /** Takes the place of an earlier time. */
-  set(delayMs: number): void {
+  set(delayMs: number, scope: Scope): void {
     this.cancel();
     const cancel = new AbortController();
     this.#pending = { atMs: this.#clock.now() + delayMs, cancel };
     void this.#clock.sleep(delayMs, cancel.signal).then(async () => {
-      await this.#goOnline(() => cancel.signal.aborted);
+      await this.#goOnline(scope, () => cancel.signal.aborted);
       if (!cancel.signal.aborted) this.#pending = undefined;
     });
   }

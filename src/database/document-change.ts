@@ -10,7 +10,8 @@ import { moveChannels, noChannels, presentChannels } from '../document/channel-s
 import type { InsertedEdit } from '../document/edit.ts';
 import { applyEdit } from '../document/edit.ts';
 import type { KeptBody, RevisionTree } from '../document/revision-tree.ts';
-import { allDigests, formatMetadata } from '../document/sync-metadata.ts';
+import { allDigests, formatMetadata, hasDigests } from '../document/sync-metadata.ts';
+import type { SyncMetadata } from '../document/sync-metadata.ts';
 import type { Attachments, DocId, RevId } from '../document/types.ts';
 import { ZERO } from '../document/types.ts';
 import { must } from '../util/assert.ts';
@@ -75,8 +76,6 @@ export function documentChange(edit: JudgedEdit, rules: ChangeRules): DocumentCh
     grantsPresent: state.grants === 'unchanged' ? grantedBefore(current) : state.grants.length > 0,
     savedAt: rules.nowSecs,
   };
-  const digests = allDigests(metadata);
-  const hadDigests = current !== undefined && allDigests(current.metadata).size > 0;
   const keep = next.keep.filter(({ rev }) => tree.has(rev));
   const drop = [...next.drop, ...dropped.filter(({ keptBody }) => keptBody).map(({ rev }) => rev)];
   return {
@@ -94,10 +93,18 @@ export function documentChange(edit: JudgedEdit, rules: ChangeRules): DocumentCh
     ...grantChange(state.grants, current, rules.database),
     ...(keep.length === 0 ? {} : { keepBodies: keep }),
     ...(drop.length === 0 ? {} : { dropBodies: drop.filter((rev) => rev !== planned.rev) }),
-    ...(digests.size > 0 || hadDigests
-      ? { attachments: Array.from(digests, ([digest, until]) => ({ digest, until })) }
-      : {}),
+    ...referenceChange(metadata, current),
   };
+}
+
+function referenceChange(
+  metadata: SyncMetadata,
+  current: CurrentDocument | undefined,
+): Pick<DocumentChange, 'attachments'> {
+  const had = current !== undefined && hasDigests(current.metadata);
+  if (!had && !hasDigests(metadata)) return {};
+  const attachments = Array.from(allDigests(metadata), ([digest, until]) => ({ digest, until }));
+  return { attachments };
 }
 
 interface WinningState {
@@ -180,8 +187,9 @@ interface Kept {
 /** The bucket drops expired bodies by itself; the tree forgets them with the next change. */
 function withoutExpired(tree: RevisionTree, nowSecs: number): RevisionTree {
   let next = tree;
-  for (const { rev, keptBody } of tree.revisions())
-    if (isExpired(keptBody, nowSecs)) next = next.withKeptBody(rev, undefined);
+  for (const { line } of tree.runs)
+    for (const { rev, keptBody } of line)
+      if (isExpired(keptBody, nowSecs)) next = next.withKeptBody(rev, undefined);
   return next;
 }
 

@@ -24,10 +24,10 @@ export interface Judged {
     | undefined;
   readonly writer: Reader;
   /**
-   * Whether a rejection (or a broken function) puts the revision into no channel, instead of
-   * refusing it.
+   * Whether a rejection (or a broken function, unless it says otherwise) puts the revision into no
+   * channel, instead of refusing it.
    */
-  readonly mustPass?: boolean;
+  readonly mustPass?: boolean | 'unless broken';
 }
 
 /** What it said, and what must still hold when that is committed. */
@@ -47,7 +47,7 @@ export async function judgeRevision(context: CollectionContext, judged: Judged):
   const compiled = context.syncFunction.now;
   const outcome = await run(context, compiled, judged);
   const { rejection } = outcome;
-  if (rejection !== undefined && judged.mustPass !== true) {
+  if (rejection !== undefined && (judged.mustPass ?? false) === false) {
     documentRejected(context.observer, { id: judged.id, ...rejection });
     throw new GatewayError(rejection.kind, rejection.reason);
   }

@@ -1,20 +1,42 @@
-/** For tests: what the table of `design.md` makes of a database, without any of its machinery. */
+/**
+ * For tests: what the table of `design.md` makes of a database, without any of its machinery.
+ * Beside it, what this node alone is to be, and what other nodes store.
+ */
 
 export const DRAIN_SECS = 30;
 const DRAIN_MS = DRAIN_SECS * 1000;
 /** Openings that end while there are requests; of a further one the change would wait. */
 const DRAINING_MAX = 4;
 
+export type Scope = 'group' | 'node';
+
 export type Asked =
-  | { readonly to: 'goOnline' | 'goOffline' | 'feedLost' }
-  | { readonly to: 'goOnlineLater'; readonly secs: number }
-  | { readonly to: 'configure'; readonly offline: boolean | undefined };
+  | { readonly to: 'goOnline' | 'goOffline'; readonly scope: Scope }
+  | { readonly to: 'feedLost' }
+  | { readonly to: 'goOnlineLater'; readonly secs: number; readonly scope: Scope }
+  | { readonly to: 'configure'; readonly offline: boolean | undefined }
+  /** Another node has stored a configuration, and this one looks. */
+  | { readonly to: 'follow'; readonly offline: boolean | undefined };
+
+/**
+ * What the one who asks is told in the end. `either`: nothing is to be done, which is known where
+ * the file that is away is still open.
+ */
+export type Outcome = 'done' | 'unavailable' | 'either';
 
 export class LifeModel {
   readonly #now: () => number;
   state: 'Online' | 'Stopping' | 'Offline' = 'Online';
   onlineAtMs: number | undefined;
+  #onlineScope: Scope = 'group';
   storedOffline = false;
+  /** As this node has read it. */
+  knownOffline = false;
+  ownState: 'Online' | 'Offline' | undefined;
+  /** Whether the file of the bucket is where it was. */
+  isAway = false;
+  #storedVersion = 0;
+  #knownVersion = 0;
   /** When each open request is cut off; undefined: it is on the opening of now. */
   #requests: (number | undefined)[] = [];
   /** What waits until it is offline. */
@@ -32,18 +54,25 @@ export class LifeModel {
     return new Set(this.#requests).size >= DRAINING_MAX;
   }
 
-  /** What the one who asks is told in the end. */
-  ask(asked: Asked): 'done' | 'unavailable' {
-    if (asked.to === 'goOnline' && this.state === 'Stopping') return 'unavailable';
+  ask(asked: Asked): Promise<Outcome> {
+    if (asked.to === 'goOnline' && this.state === 'Stopping') return Promise.resolve('unavailable');
     if (asked.to === 'goOffline' && this.state === 'Stopping') this.onlineAtMs = undefined;
-    if (asked.to === 'feedLost' && this.state !== 'Online') return 'done';
+    if (asked.to === 'feedLost' && this.state !== 'Online') return Promise.resolve('done');
     if (asked.to === 'goOnlineLater') {
-      if (this.state !== 'Online') this.onlineAtMs = this.#now() + asked.secs * 1000;
-      return 'done';
+      if (this.state === 'Online') return Promise.resolve('done');
+      this.onlineAtMs = this.#now() + asked.secs * 1000;
+      this.#onlineScope = asked.scope;
+      return Promise.resolve('done');
     }
-    if (this.state === 'Stopping') this.#waiting.push(() => this.#do(asked));
-    else this.#do(asked);
-    return 'done';
+    if (this.state !== 'Stopping') return Promise.resolve(this.#do(asked));
+    return new Promise((resolve) => {
+      this.#waiting.push(() => resolve(this.#do(asked)));
+    });
+  }
+
+  /** Another node stores a configuration. */
+  changedElsewhere(offline: boolean | undefined): void {
+    this.#store(offline ?? this.storedOffline);
   }
 
   /** Whether it is taken up. */
@@ -66,8 +95,9 @@ export class LifeModel {
     // online that is due while it stops has its turn when it is offline.
     const due = this.onlineAtMs !== undefined && this.onlineAtMs <= until;
     if (due) {
+      const scope = this.#onlineScope;
       const comesOnline = (): void => {
-        if (this.onlineAtMs !== undefined && this.onlineAtMs <= until) this.#start();
+        if (this.onlineAtMs !== undefined && this.onlineAtMs <= until) this.#start(scope);
       };
       if (this.state === 'Stopping') this.#waiting.push(comesOnline);
       else comesOnline();
@@ -76,29 +106,85 @@ export class LifeModel {
     this.#stopped();
   }
 
-  #do(asked: Exclude<Asked, { to: 'goOnlineLater' }>): void {
+  #do(asked: Exclude<Asked, { to: 'goOnlineLater' }>): Outcome {
     switch (asked.to) {
       case 'goOnline':
-        if (this.state === 'Offline') this.#start();
-        return;
+        if (this.state === 'Offline') return this.#start(asked.scope);
+        if (asked.scope === 'node' || this.ownState !== 'Online') return 'done';
+        return this.#configure(false);
       case 'goOffline':
-        this.storedOffline = true;
-        this.onlineAtMs = undefined;
-        return this.#stop();
+        return this.#goOffline(asked.scope);
       case 'feedLost':
-        return this.#stop();
+        this.#stop();
+        return 'done';
       case 'configure':
-        if (asked.offline !== undefined) this.storedOffline = asked.offline;
-        if (this.storedOffline) this.#stop();
-        else if (this.state === 'Offline') this.#start();
-        else this.#end();
+        return this.#configure(asked.offline);
+      case 'follow':
+        return this.#follow();
     }
   }
 
-  #start(): void {
-    this.state = 'Online';
-    this.storedOffline = false;
+  #goOffline(scope: Scope): Outcome {
     this.onlineAtMs = undefined;
+    if (scope === 'group' && this.isAway && this.state === 'Offline' && this.storedOffline)
+      return 'either';
+    if (scope === 'group' && !this.storedOffline) {
+      if (this.isAway) return 'unavailable';
+      this.#store(true);
+    }
+    if (scope === 'group') this.#know();
+    this.#want('Offline', scope);
+    this.#stop();
+    return 'done';
+  }
+
+  #configure(offline: boolean | undefined): Outcome {
+    if (this.isAway) return 'unavailable';
+    this.#store(offline ?? this.storedOffline);
+    this.#know();
+    const isOffline =
+      this.ownState === undefined ? this.storedOffline : this.ownState === 'Offline';
+    if (isOffline) this.#stop();
+    else if (this.state === 'Offline') return this.#start('group');
+    else this.#end();
+    return 'done';
+  }
+
+  #follow(): Outcome {
+    if (this.#storedVersion === this.#knownVersion) return 'done';
+    const before = this.knownOffline;
+    this.#know();
+    const isOther = before !== this.storedOffline && this.ownState === undefined;
+    if (this.state === 'Offline')
+      return isOther && !this.storedOffline ? this.#start('group') : 'done';
+    if (isOther && this.storedOffline) this.#stop();
+    else this.#end();
+    return 'done';
+  }
+
+  #start(scope: Scope): Outcome {
+    this.onlineAtMs = undefined;
+    if (this.isAway) return 'unavailable';
+    if (scope === 'group' && this.storedOffline) this.#store(false);
+    this.#know();
+    this.#want('Online', scope);
+    this.state = 'Online';
+    return 'done';
+  }
+
+  #want(state: 'Online' | 'Offline', scope: Scope): void {
+    const isAsStored = (state === 'Offline') === this.knownOffline;
+    this.ownState = scope === 'group' || isAsStored ? undefined : state;
+  }
+
+  #store(offline: boolean): void {
+    this.storedOffline = offline;
+    this.#storedVersion += 1;
+  }
+
+  #know(): void {
+    this.knownOffline = this.storedOffline;
+    this.#knownVersion = this.#storedVersion;
   }
 
   #stop(): void {

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { Bucket } from '../bucket/bucket.ts';
 import type { BucketServer } from '../bucket/bucket-server.ts';
 import { ChangeCache } from '../changes/change-cache.ts';
+import { ClusterMember } from '../cluster/cluster-member.ts';
 import type { Log } from '../observability/log.ts';
 import type { Clock } from '../util/clock.ts';
 import { runRemoval } from './remove-expired.ts';
@@ -11,10 +13,19 @@ export interface OpenBucket {
   readonly bucket: Bucket;
   /** Follows the bucket's mutation feed. */
   readonly cache: ChangeCache;
+  /** This process among those that share the bucket. */
+  readonly member: ClusterMember;
 }
 
 interface OwnedBucket extends OpenBucket {
   close(): Promise<void>;
+}
+
+interface Shared {
+  users: number;
+  readonly opening: Promise<OwnedBucket>;
+  /** Once it is open. */
+  opened: OwnedBucket | undefined;
 }
 
 /** The buckets that databases of this node use: opened with the first, closed with the last. */
@@ -22,7 +33,11 @@ export class OpenBuckets implements AsyncDisposable {
   readonly #server: BucketServer;
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #open = new Map<string, { users: number; readonly opening: Promise<OwnedBucket> }>();
+  readonly #nodeId = randomUUID();
+  /** By name, as it is found now. */
+  readonly #shared = new Map<string, Shared>();
+  /** All that are not closed. */
+  readonly #open = new Map<OpenBucket, Shared>();
 
   constructor(options: {
     readonly server: BucketServer;
@@ -34,34 +49,42 @@ export class OpenBuckets implements AsyncDisposable {
     this.#clock = options.clock;
   }
 
-  /** Each `acquire` is followed by one `release`. Throws as `BucketServer.open` does. */
+  /**
+   * Each `acquire` is followed by one `release` of what it gave. One that has moved is not shared
+   * any more: whoever comes now gets what is in its place. Throws as `BucketServer.open` does.
+   */
   async acquire(name: string, options: { readonly create: boolean }): Promise<OpenBucket> {
-    const open = this.#open.get(name);
-    if (open !== undefined) {
-      open.users++;
-      return open.opening;
+    const known = this.#shared.get(name);
+    if (known !== undefined && known.opened?.bucket.trouble?.kind !== 'moved') {
+      known.users++;
+      return known.opening;
     }
     const opening = this.#openBucket(name, options);
-    this.#open.set(name, { users: 1, opening });
+    const shared: Shared = { users: 1, opening, opened: undefined };
+    this.#shared.set(name, shared);
     try {
-      return await opening;
+      shared.opened = await opening;
+      this.#open.set(shared.opened, shared);
+      return shared.opened;
     } catch (cause) {
-      this.#open.delete(name);
+      if (this.#shared.get(name) === shared) this.#shared.delete(name);
       throw cause;
     }
   }
 
-  async release(name: string): Promise<void> {
-    const open = this.#open.get(name);
-    if (open === undefined || --open.users > 0) return;
-    this.#open.delete(name);
-    await (await open.opening).close();
+  async release(openBucket: OpenBucket): Promise<void> {
+    const shared = this.#open.get(openBucket);
+    if (shared === undefined || --shared.users > 0) return;
+    this.#open.delete(openBucket);
+    if (this.#shared.get(openBucket.name) === shared) this.#shared.delete(openBucket.name);
+    await shared.opened?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [...this.#open.values()];
     this.#open.clear();
-    for (const { opening } of all) await (await opening).close();
+    this.#shared.clear();
+    for (const { opened } of all) await opened?.close();
   }
 
   async #openBucket(name: string, options: { readonly create: boolean }): Promise<OwnedBucket> {
@@ -70,6 +93,9 @@ export class OpenBuckets implements AsyncDisposable {
     const clock = this.#clock;
     const bucket = opening.use(await this.#server.open(name, options));
     const cache = opening.use(await ChangeCache.start({ bucket, log, clock }));
+    const nodeId = this.#nodeId;
+    const clusterLog = log.with({ key: 'SGCluster' });
+    const member = opening.use(new ClusterMember({ bucket, nodeId, log: clusterLog, clock }));
     const stop = new AbortController();
     const removal = runRemoval(bucket, { log: log.with({ key: 'Bucket' }), clock }, stop.signal);
     opening.defer(async () => {
@@ -77,6 +103,6 @@ export class OpenBuckets implements AsyncDisposable {
       await removal;
     });
     const parts = opening.move();
-    return { name, bucket, cache, close: () => parts.disposeAsync() };
+    return { name, bucket, cache, member, close: () => parts.disposeAsync() };
   }
 }

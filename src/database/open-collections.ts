@@ -1,5 +1,7 @@
 import type { Bucket, CollectionId } from '../bucket/bucket.ts';
+import type { RecordKey } from '../bucket/records.ts';
 import type { DatabaseConfig } from '../config/database-config.ts';
+import { filtersOf } from '../config/event-handlers.ts';
 import { javascriptTimeoutMs } from '../config/database-config.ts';
 import type { CollectionConfig } from '../config/scopes.ts';
 import { collectionsOf } from '../config/scopes.ts';
@@ -37,7 +39,7 @@ export async function collectionContexts(
   for (const collection of collectionsOf(config)) {
     const { fullName } = collection;
     const id = await bucket.openCollection(fullName);
-    const record = { kind: 'sync_function', database, id: fullName };
+    const record = functionRecord(database, fullName);
     const log = observer.log.with({ collection: fullName });
     const timeoutMs = javascriptTimeoutMs(config);
     const syncFunction = opening.use(
@@ -51,20 +53,35 @@ export async function collectionContexts(
   return contexts;
 }
 
-/** Throws `badRequest` that tells where in the configuration a function does not compile. */
+/** Throws one `badRequest` that tells where in the configuration a function does not compile. */
 export async function checkFunctions(config: DatabaseConfig, sandbox: Sandbox): Promise<void> {
-  for (const { sync, syncPath } of collectionsOf(config)) {
-    if (sync === '') continue;
+  const problems: string[] = [];
+  let first: GatewayError | undefined;
+  const functions = [
+    ...collectionsOf(config).map(({ sync: source, syncPath: path }) => ({ source, path })),
+    ...filtersOf(config.event_handlers),
+  ];
+  for (const { source, path } of functions) {
+    if (source === '') continue;
     try {
-      await sandbox.check(sync);
+      await sandbox.check(source);
     } catch (cause) {
       if (!isGatewayError(cause, 'badRequest')) throw cause;
-      const { details, message } = cause;
-      throw new GatewayError('badRequest', `${syncPath}: ${message}`, { details, cause });
+      problems.push(`${path}: ${cause.message}`);
+      first ??= cause;
     }
   }
+  if (first === undefined) return;
+  const details = { ...first.details, problems };
+  throw new GatewayError('badRequest', problems.join('; '), { details, cause: first });
 }
 
-function sourceOf({ name, sync }: CollectionConfig): string {
+/** Where the function of a collection is kept. */
+export function functionRecord(database: string, fullName: string): RecordKey {
+  return { kind: 'sync_function', database, id: fullName };
+}
+
+/** The function that rules a collection as it is configured. */
+export function sourceOf({ name, sync }: CollectionConfig): string {
   return sync === '' ? defaultSyncFunction(name) : sync;
 }

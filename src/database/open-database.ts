@@ -1,5 +1,6 @@
 import { Authenticator } from '../auth/authenticate.ts';
 import type { ParsedDatabaseConfig } from '../config/database-config.ts';
+import type { Environment } from '../config/environment.ts';
 import { DEFAULT_COLLECTION } from '../config/scopes.ts';
 import type { Observer } from '../observability/events.ts';
 import type { Log } from '../observability/log.ts';
@@ -11,6 +12,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Clock } from '../util/clock.ts';
 import { Collection } from './collection.ts';
 import type { CollectionContext } from './collection-context.ts';
+import type { DatabaseCompanion } from './companion.ts';
 import { Database } from './database.ts';
 import type { DatabaseRecord } from './database-record.ts';
 import type { DatabaseStates } from './database-states.ts';
@@ -27,6 +29,12 @@ export interface DatabaseServices {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** What `${NAME}` stands for in configurations; undefined: itself. */
+  readonly variables?: Environment | undefined;
+  /** Whose configurations are served: those of this group of nodes; default: `default`. */
+  readonly group?: string;
+  /** What hangs on to each database. */
+  readonly companions?: readonly DatabaseCompanion[];
 }
 
 /** Which database is opened, and how. */
@@ -81,8 +89,7 @@ export async function openDatabase(
     : new Map<string, CollectionContext>();
   if (options.serving) await principals.configureGuest(config.guest);
   startExpiry(opening, [...contexts.values()]);
-  const parts = opening.move();
-  return new Database({
+  const database = new Database({
     record,
     parsed,
     states,
@@ -105,6 +112,14 @@ export async function openDatabase(
     startedMs,
     close: () => parts.disposeAsync(),
   });
+  if (options.serving) {
+    const { name, createdAt } = record;
+    const { closing } = database;
+    const serving = { name, createdAt, config, bucket, collections: contexts, observer, closing };
+    for (const companion of services.companions ?? []) opening.use(await companion.start(serving));
+  }
+  const parts = opening.move();
+  return database;
 }
 
 /** Ends, and is awaited, with the stack. */

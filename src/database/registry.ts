@@ -1,13 +1,17 @@
 import type { BucketServer } from '../bucket/bucket-server.ts';
 import { parseDatabaseConfig, parseDatabaseName } from '../config/database-config.ts';
 import type { ParsedDatabaseConfig } from '../config/database-config.ts';
-import type { Log } from '../observability/log.ts';
-import { GatewayError } from '../util/errors.ts';
+import { GatewayError, isGatewayError } from '../util/errors.ts';
+import type { BucketInTrouble } from './bucket-follower.ts';
+import { BucketFollower } from './bucket-follower.ts';
 import { checkClaims, claimDatabase } from './collection-claims.ts';
 import type { Database } from './database.ts';
+import { forgetConfiguration } from './config-history.ts';
+import { LocalConfigs } from './config-records.ts';
 import type { DatabaseRecord } from './database-record.ts';
-import { listDatabaseRecords, removeDatabaseRecord } from './database-record.ts';
 import type { DatabaseState } from './database-states.ts';
+import { runFeedGuards } from './feed-guard.ts';
+import { DEFAULT_GROUP, recordsOfGroup } from './group-records.ts';
 import { OpenBuckets } from './open-buckets.ts';
 import type { DatabaseServices } from './open-database.ts';
 import { checkFunctions } from './open-collections.ts';
@@ -24,6 +28,11 @@ export interface ListedDatabase {
   readonly onlineAtMs: number | undefined;
 }
 
+export interface RegistryOptions {
+  readonly isLocal?: boolean;
+  readonly followEveryMs?: number;
+}
+
 /**
  * The databases of this node, by name. What is configured is kept in the buckets and found there
  * again.
@@ -31,23 +40,76 @@ export interface ListedDatabase {
 export class DatabaseRegistry implements AsyncDisposable {
   readonly #services: DatabaseServices;
   readonly #buckets: OpenBuckets;
+  readonly #local: LocalConfigs | undefined;
   readonly #served = new Map<string, ServedDatabase>();
+  readonly #follower: BucketFollower;
+  readonly #stop = new AbortController();
+  /** What runs until then. */
+  #running: readonly Promise<void>[] = [];
+  readonly #unloading = new Map<ServedDatabase, Promise<void>>();
   /** Creations and deletions one after the other: they look at all databases. */
   #changing: Promise<unknown> = Promise.resolve();
 
-  private constructor(services: DatabaseServices, server: BucketServer) {
+  private constructor(
+    services: DatabaseServices,
+    server: BucketServer,
+    { local, followEveryMs }: { local: LocalConfigs | undefined; followEveryMs: number },
+  ) {
     this.#services = services;
+    this.#local = local;
     this.#buckets = new OpenBuckets({ ...services, server });
+    this.#follower = new BucketFollower({
+      ...services,
+      group: this.#group,
+      server,
+      buckets: this.#buckets,
+      everyMs: followEveryMs,
+      databases: {
+        in: (bucket) => [...this.#served.values()].filter((each) => each.bucketName === bucket),
+        load: (record, bucket) => this.#oneAtATime(() => this.#load(record, bucket)),
+        unload: (served) => this.#unload(served),
+      },
+    });
   }
 
   /**
    * Loads every database that is configured in a bucket of the server; one that cannot be is logged
-   * and left out.
+   * and left out. `isLocal`: databases live on this node only and none is loaded; what buckets hold
+   * of other nodes' is not looked at. `followEveryMs`: how often it is in any case, where they are
+   * not; 0: never again.
    */
-  static async open(services: DatabaseServices, server: BucketServer): Promise<DatabaseRegistry> {
-    const registry = new DatabaseRegistry(services, server);
-    for (const bucket of await server.list()) await registry.#loadBucket(bucket);
+  static async open(
+    services: DatabaseServices,
+    server: BucketServer,
+    { isLocal = false, followEveryMs = 0 }: RegistryOptions = {},
+  ): Promise<DatabaseRegistry> {
+    const local = isLocal ? new LocalConfigs() : undefined;
+    const registry = new DatabaseRegistry(services, server, { local, followEveryMs });
+    if (!isLocal) await registry.#follower.loadAll();
+    registry.#run();
     return registry;
+  }
+
+  #run(): void {
+    const { signal } = this.#stop;
+    this.#running = [
+      runFeedGuards(() => this.#served.values(), { clock: this.#services.clock, signal }),
+      ...(this.isLocal ? [] : [this.#follower.run(signal)]),
+    ];
+  }
+
+  get #group(): string {
+    return this.#services.group ?? DEFAULT_GROUP;
+  }
+
+  /** Buckets whose databases are not known, because they cannot be opened; by name. */
+  get bucketsInTrouble(): readonly BucketInTrouble[] {
+    return this.#follower.inTrouble;
+  }
+
+  /** Whether databases live on this node only: their configurations end with the process. */
+  get isLocal(): boolean {
+    return this.#local !== undefined;
   }
 
   /** As new requests find it. */
@@ -83,7 +145,8 @@ export class DatabaseRegistry implements AsyncDisposable {
    */
   async create(name: string, value: unknown): Promise<Database> {
     parseDatabaseName(name);
-    const parsed = parseDatabaseConfig(value, { name });
+    const { variables } = this.#services;
+    const parsed = parseDatabaseConfig(value, { name, variables });
     await checkFunctions(parsed.config, this.#services.sandbox);
     return this.#oneAtATime(() => this.#create(name, parsed));
   }
@@ -102,8 +165,16 @@ export class DatabaseRegistry implements AsyncDisposable {
     await forgotten[Symbol.asyncDispose]();
   }
 
+  /** Whether a bucket can be opened; it is created where it is not there. Throws as its server. */
+  async tryBucket(name: string): Promise<void> {
+    await this.#buckets.release(await this.#buckets.acquire(name, { create: true }));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#running);
     await this.#changing.catch(() => undefined);
+    await Promise.all(this.#unloading.values());
     const all = [...this.#served.values()];
     this.#served.clear();
     await Promise.all(all.map((served) => served[Symbol.asyncDispose]()));
@@ -118,47 +189,57 @@ export class DatabaseRegistry implements AsyncDisposable {
     const record = { name, given: parsed.given, createdAt: now, updatedAt: now };
     const opened = await this.#buckets.acquire(bucketName, { create: true });
     try {
-      await claimDatabase(opened.bucket, record);
+      const records = this.#local?.of(bucketName) ?? recordsOfGroup(opened.bucket, this.#group);
+      await claimDatabase(records, record);
       try {
         return (await this.#serve(name, bucketName)).current;
       } catch (cause) {
-        await removeDatabaseRecord(opened.bucket, name);
+        await forgetConfiguration(records, name);
         throw cause;
       }
     } finally {
-      await this.#buckets.release(bucketName);
+      await this.#buckets.release(opened);
+      // What stands in the way may be another node's that is not known here yet.
+      this.#follower.forget(bucketName);
     }
   }
 
-  async #loadBucket(bucketName: string): Promise<void> {
-    const log = this.#services.log.with({ key: 'Config' });
-    try {
-      const { bucket } = await this.#buckets.acquire(bucketName, { create: false });
-      try {
-        const records = await listDatabaseRecords(bucket);
-        for (const record of records.toSorted(byAge)) await this.#load(record, bucketName, log);
-      } finally {
-        await this.#buckets.release(bucketName);
-      }
-    } catch (cause) {
-      log.error('a bucket could not be loaded', { bucket: bucketName, error: cause });
-    }
-  }
-
-  async #load(record: DatabaseRecord, bucket: string, log: Log): Promise<void> {
+  async #load(record: DatabaseRecord, bucket: string): Promise<void> {
     const { name } = record;
+    const known = this.#served.get(name);
+    // Created here since the bucket was looked at.
+    if (known?.bucketName === bucket) return;
+    if (known !== undefined)
+      throw new GatewayError('databaseExists', `another bucket has a database ${name}`);
+    const served = [...this.#served.values()].filter((other) => other.bucketName === bucket);
+    checkClaims(
+      record,
+      served.map(({ current }) => current.record),
+    );
     try {
-      if (this.#served.has(name))
-        throw new GatewayError('databaseExists', `another bucket has a database ${name}`);
-      const served = [...this.#served.values()].filter((other) => other.bucketName === bucket);
-      checkClaims(
-        record,
-        served.map(({ current }) => current.record),
-      );
       await this.#serve(name, bucket);
     } catch (cause) {
-      log.error('a database could not be loaded', { db: name, bucket, error: cause });
+      // Deleted since it was looked at.
+      if (!isGatewayError(cause, 'missing')) throw cause;
     }
+  }
+
+  /** Not waited for: it may have to wait for requests. */
+  #unload(served: ServedDatabase): void {
+    if (this.#unloading.has(served)) return;
+    const unloading = this.#abandon(served)
+      .catch((cause: unknown) => {
+        const { log } = this.#services;
+        log.error('a deleted database could not be closed', { db: served.name, error: cause });
+      })
+      .finally(() => this.#unloading.delete(served));
+    this.#unloading.set(served, unloading);
+  }
+
+  async #abandon(served: ServedDatabase): Promise<void> {
+    if (!(await served.abandon())) return;
+    if (this.#served.get(served.name) === served) this.#served.delete(served.name);
+    await served[Symbol.asyncDispose]();
   }
 
   async #serve(name: string, bucketName: string): Promise<ServedDatabase> {
@@ -166,6 +247,7 @@ export class DatabaseRegistry implements AsyncDisposable {
       buckets: this.#buckets,
       name,
       bucketName,
+      local: this.#local?.of(bucketName),
     });
     this.#served.set(name, served);
     return served;
@@ -177,10 +259,4 @@ export class DatabaseRegistry implements AsyncDisposable {
     this.#changing = done;
     return done;
   }
-}
-
-/** Of two that claim the same, the older one is served. */
-function byAge(a: DatabaseRecord, b: DatabaseRecord): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  return a.name < b.name ? -1 : 1;
 }

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { isGatewayError } from '../util/errors.ts';
 import { DrivenClock } from '../util/driven-clock.ts';
 import { merge } from './config-change.ts';
 import type { Database, OpenRequest } from './database.ts';
-import { readDatabaseRecord } from './database-record.ts';
+import { readDatabaseRecord, replaceDatabaseRecord } from './database-record.ts';
 import { DRAIN_SECS, LifeModel } from './life-model.ts';
 import type { Asked } from './life-model.ts';
 import type { DatabaseRegistry } from './registry.ts';
@@ -15,23 +18,42 @@ import { openTestRegistries } from './test-registries.ts';
 
 /** The life of a database, walked at random beside a model of it. */
 
+const SEED = Number(process.env['TIDEGATE_TEST_SEED'] ?? 20261124);
+/** Of 10 to 40 steps each; 400 of them make 10,000. */
+const RUNS = Number(process.env['TIDEGATE_TEST_RUNS'] ?? 25);
+
 type Step =
   | { readonly do: 'ask'; readonly asked: Asked }
   /** Something is asked while the database comes online. */
   | { readonly do: 'ask at start'; readonly asked: Asked }
+  /** The file of the bucket is taken away, or put back. */
+  | { readonly do: 'move file' }
   | { readonly do: 'request' }
   | { readonly do: 'answer' }
   | { readonly do: 'wait'; readonly secs: number };
 
+const scope = fc.constantFrom('group' as const, 'node' as const);
+const offline = fc.constantFrom(true, false, undefined);
 const asked: fc.Arbitrary<Asked> = fc.oneof(
-  fc.record({ to: fc.constantFrom('goOnline', 'goOffline', 'feedLost') }),
-  fc.record({ to: fc.constant('goOnlineLater'), secs: fc.integer({ min: 1, max: 40 }) }),
-  fc.record({ to: fc.constant('configure'), offline: fc.constantFrom(true, false, undefined) }),
+  { weight: 4, arbitrary: fc.record({ to: fc.constantFrom('goOnline', 'goOffline'), scope }) },
+  { weight: 1, arbitrary: fc.constant({ to: 'feedLost' as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      to: fc.constant('goOnlineLater'),
+      secs: fc.integer({ min: 1, max: 40 }),
+      scope,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ to: fc.constant('configure'), offline }) },
 );
+const followed = fc.record({ to: fc.constant('follow'), offline });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('ask'), asked }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('ask'), asked: followed }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('ask at start'), asked }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('request', 'answer') }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'move file' }) },
   {
     weight: 3,
     arbitrary: fc.record({ do: fc.constant('wait'), secs: fc.integer({ min: 1, max: 45 }) }),
@@ -71,37 +93,64 @@ interface Walked {
   readonly wrong: string[];
 }
 
+let folder: string;
 let opened: TestRegistries;
 let registry: DatabaseRegistry;
 const clock = new DrivenClock();
 before(async () => {
-  opened = await openTestRegistries({ clock });
+  folder = await mkdtemp(path.join(tmpdir(), 'tidegate-walk-'));
+  opened = await openTestRegistries({ clock, server: `sqlite:${folder}` });
   registry = await opened.registry();
 });
-after(() => opened[Symbol.asyncDispose]());
+after(async () => {
+  await opened[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+/** From where it is found to where it is not, and back. */
+async function moveFile(isAway: boolean): Promise<void> {
+  const file = path.join(folder, 'b.sqlite');
+  const [from, to] = isAway ? [file, `${file}.away`] : [`${file}.away`, file];
+  await rename(from, to);
+}
+
+/** As another node does it. */
+async function changeElsewhere(name: string, isOffline: boolean | undefined): Promise<void> {
+  const stored = await readDatabaseRecord(opened.bucket, name);
+  assert.ok(stored !== undefined);
+  const { record, cas } = stored;
+  const given = isOffline === undefined ? record.given : { ...record.given, offline: isOffline };
+  const updatedAt = new Date(clock.now()).toISOString();
+  await replaceDatabaseRecord(opened.bucket, { ...record, given, updatedAt }, cas);
+}
 
 async function call({ served }: Walked, what: Asked): Promise<void> {
   switch (what.to) {
     case 'goOnline':
-      return served.goOnline();
+      return served.goOnline(what.scope);
     case 'goOffline':
-      return served.goOffline();
+      return served.goOffline(what.scope);
     case 'feedLost':
-      return served.feedLost('the disk is gone');
+      return served.feedLost({ reason: 'the disk is gone', sinceMs: 0 });
     case 'goOnlineLater':
-      return served.goOnlineLater(what.secs * 1000);
+      return served.goOnlineLater(what.secs * 1000, what.scope);
     case 'configure': {
       const offline = what.offline === undefined ? {} : { offline: what.offline };
       return served.configure(merge(offline), () => true);
     }
+    case 'follow':
+      return served.refresh();
   }
 }
 
 function ask(walked: Walked, what: Asked): void {
-  const expected = walked.model.ask(what);
-  const { asking, wrong } = walked;
-  const told = (outcome: string): void => {
-    if (outcome !== expected) wrong.push(`${JSON.stringify(what)}: ${outcome}, not ${expected}`);
+  const { asking, wrong, model } = walked;
+  const expected = model.ask(what);
+  const told = async (outcome: string): Promise<void> => {
+    const right = await expected;
+    if (right === 'either' ? outcome === 'done' || outcome === 'unavailable' : outcome === right)
+      return;
+    wrong.push(`${JSON.stringify(what)}: ${outcome}, not ${right}`);
   };
   const answered = call(walked, what)
     .then(
@@ -129,11 +178,23 @@ async function walk(walked: Walked, at: Step): Promise<void> {
   const { model, served, held } = walked;
   switch (at.do) {
     case 'ask':
-      if (at.asked.to === 'configure' && model.drainsMuch) return;
+      if (at.asked.to !== 'feedLost' && model.drainsMuch) return;
+      // What this node alone wanted ends with it, or not, as its answer is either.
+      if (at.asked.to === 'goOffline' && model.isAway && model.ownState !== undefined) return;
+      if (at.asked.to === 'follow') {
+        if (model.isAway) return;
+        await changeElsewhere(served.name, at.asked.offline);
+        model.changedElsewhere(at.asked.offline);
+      }
       return ask(walked, at.asked);
+    case 'move file':
+      // What waits for the end of a drain was asked of the file where it is now.
+      if (model.state === 'Stopping') return;
+      model.isAway = !model.isAway;
+      return moveFile(model.isAway);
     case 'ask at start':
-      if (model.state !== 'Offline') return;
-      ask(walked, { to: 'goOnline' });
+      if (model.state !== 'Offline' || model.isAway) return;
+      ask(walked, { to: 'goOnline', scope: 'group' });
       while (served.states.state === 'Offline') await Promise.resolve();
       assert.equal(served.states.state, 'Starting');
       assert.throws(() => new Held(served.current), { tag: 'unavailable' });
@@ -157,18 +218,21 @@ async function compare({ served, model, held, wrong }: Walked): Promise<void> {
   assert.equal(served.onlineAtMs, model.onlineAtMs);
   const stored = await readDatabaseRecord(opened.bucket, served.name);
   assert.equal(stored?.record.given['offline'] ?? false, model.storedOffline);
-  assert.equal(served.current.config.offline, model.storedOffline);
+  assert.equal(served.current.config.offline, model.knownOffline);
+  assert.equal(served.ownState, model.ownState);
   const cutOff = held.filter(({ isCutOff }) => isCutOff);
   for (const request of cutOff) held.splice(held.indexOf(request), 1);
   assert.equal(held.length, model.requests);
   assert.equal(served.current.closing.aborted, false);
 }
 
+/** The feed is lost when the walk says so, not when the file was away for long. */
+const CONFIG = { bucket: 'b', offline_drain_secs: DRAIN_SECS, feed_lost_offline_secs: 86_400 };
 let walks = 0;
 
 async function check(steps: readonly Step[]): Promise<void> {
   const name = `db${(walks += 1)}`;
-  await registry.create(name, { bucket: 'b', offline_drain_secs: DRAIN_SECS });
+  await registry.create(name, CONFIG);
   const served = registry.served(name);
   const model = new LifeModel(() => clock.now());
   const walked: Walked = { clock, served, model, held: [], asking: new Set(), wrong: [] };
@@ -180,14 +244,24 @@ async function check(steps: readonly Step[]): Promise<void> {
     }
   } finally {
     for (const request of walked.held) request.answer();
+    while (model.requests > 0) model.answer();
     await Promise.all(walked.asking);
+    if (model.isAway) await moveFile(false);
     await registry.delete(name);
   }
 }
 
-test('a database is always in the state that the table says, and no request hangs', async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40 }), check), {
-    numRuns: 25,
-    endOnFailure: false,
+test('a database is always in the state that the table says, and no request hangs', async (t) => {
+  t.diagnostic(`seed ${SEED}, ${RUNS} walks`);
+  let steps = 0;
+  const counted = async (walked: readonly Step[]): Promise<void> => {
+    steps += walked.length;
+    await check(walked);
+  };
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40 }), counted), {
+    seed: SEED,
+    numRuns: RUNS,
+    endOnFailure: RUNS > 25,
   });
+  t.diagnostic(`${steps} steps`);
 });

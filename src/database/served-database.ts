@@ -1,27 +1,47 @@
-import type { Bucket } from '../bucket/bucket.ts';
 import type { Observer } from '../observability/events.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
+import type { DatabaseCompanion, ServedBy } from './companion.ts';
 import type { ConfigChange } from './config-change.ts';
 import { setOffline } from './config-change.ts';
+import type { ConfigRecords } from './config-records.ts';
 import type { AcceptsVersion, Configuration } from './configuration.ts';
-import { changeConfiguration, readConfiguration } from './configuration.ts';
+import { ConfigurationStore } from './configuration-store.ts';
 import type { Database } from './database.ts';
-import { configVersion, removeDatabaseRecord, replaceDatabaseRecord } from './database-record.ts';
+import type { DatabaseRecord } from './database-record.ts';
+import { configVersion } from './database-record.ts';
 import { DatabaseStates } from './database-states.ts';
 import type { StateRequest } from './database-states.ts';
 import { DelayedOnline } from './delayed-online.ts';
+import { FeedGuard } from './feed-guard.ts';
+import type { FeedTrouble } from './feed-state.ts';
+import { requireUsable } from './feed-state.ts';
+import { DEFAULT_GROUP, recordsOfGroup } from './group-records.ts';
+import { HeldBucket } from './held-bucket.ts';
 import type { OpenBucket, OpenBuckets } from './open-buckets.ts';
 import { checkFunctions } from './open-collections.ts';
 import type { DatabaseServices } from './open-database.ts';
 import { openDatabase } from './open-database.ts';
+import type { Scope } from './own-state.ts';
+import { OwnState } from './own-state.ts';
+import type { ResyncOpening } from './resync-opening.ts';
+import { openForResync } from './resync-opening.ts';
 
 interface Parts {
   readonly services: DatabaseServices;
-  readonly buckets: OpenBuckets;
-  readonly bucketName: string;
+  readonly held: HeldBucket;
+  readonly store: ConfigurationStore;
   readonly observer: Observer;
   readonly states: DatabaseStates;
   readonly startedMs: number;
+}
+
+/** Which database is served. */
+export interface ServedOptions {
+  readonly buckets: OpenBuckets;
+  readonly name: string;
+  readonly bucketName: string;
+  /** Where its configuration is kept where that is not its bucket. */
+  readonly local?: ConfigRecords | undefined;
 }
 
 /** Openings with older configurations that still answer requests; then a change waits for one. */
@@ -34,32 +54,39 @@ const DRAINING_MAX = 4;
  */
 export class ServedDatabase implements AsyncDisposable {
   readonly states: DatabaseStates;
+  /** Of its bucket's changes: whether they are followed. */
+  readonly feed: FeedGuard;
   readonly #parts: Parts;
   readonly #later: DelayedOnline;
-  /** Undefined where the bucket could not be opened again. */
-  #openBucket: OpenBucket | undefined;
+  readonly #own = new OwnState();
   #configuration: Configuration;
   #current: Database;
   #doing: Promise<unknown> = Promise.resolve();
   #gone = false;
+  /** Aborts what runs while it is Resyncing. */
+  #resyncing: AbortController | undefined;
   readonly #draining = new Set<Promise<void>>();
 
   private constructor(
     parts: Parts,
-    opened: {
-      readonly openBucket: OpenBucket;
-      readonly configuration: Configuration;
-      readonly database: Database;
-    },
+    opened: { readonly configuration: Configuration; readonly database: Database },
   ) {
     this.#parts = parts;
     this.states = parts.states;
-    this.#openBucket = opened.openBucket;
     this.#configuration = opened.configuration;
     this.#current = opened.database;
-    this.#later = new DelayedOnline(parts.services.clock, (isCancelled) =>
-      this.#goOnlineAtTime(isCancelled),
+    this.#later = new DelayedOnline(parts.services.clock, (scope, isCancelled) =>
+      this.#goOnlineAtTime(scope, isCancelled),
     );
+    this.feed = new FeedGuard({
+      ...parts,
+      clock: parts.services.clock,
+      limitMs: () => this.#configuration.parsed.config.feed_lost_offline_secs * 1000,
+      giveUp: (trouble) => this.feedLost(trouble),
+    });
+    this.states.tell((change) => {
+      for (const each of this.#companions) each.stateChanged?.(this.#asServed, change);
+    });
   }
 
   /**
@@ -69,24 +96,29 @@ export class ServedDatabase implements AsyncDisposable {
    */
   static async open(
     services: DatabaseServices,
-    { buckets, name, bucketName }: { buckets: OpenBuckets; name: string; bucketName: string },
+    { buckets, name, bucketName, local }: ServedOptions,
   ): Promise<ServedDatabase> {
-    const { clock, metrics, log } = services;
+    const { clock, metrics, log, group = DEFAULT_GROUP } = services;
     await using opening = new AsyncDisposableStack();
     metrics.addDatabase(name);
     opening.defer(() => metrics.removeDatabase(name));
     const observer = { database: name, log: log.with({ db: name }), metrics };
     const states = new DatabaseStates(observer, clock);
     const startedMs = clock.now();
-    const openBucket = await buckets.acquire(bucketName, { create: false });
-    opening.defer(() => buckets.release(bucketName));
-    const parts = { services, buckets, bucketName, observer, states, startedMs };
-    const configuration = await readConfiguration(openBucket.bucket, { name, bucketName });
+    const held = new HeldBucket(buckets, bucketName);
+    const openBucket = await held.take();
+    opening.defer(() => held.release());
+    const records = async (): Promise<ConfigRecords> =>
+      local ?? recordsOfGroup((await held.take()).bucket, group);
+    const store = new ConfigurationStore({ services, name, bucketName, records });
+    const parts = { services, held, store, observer, states, startedMs };
+    const configuration = await store.read();
     const offline = configuration.parsed.config.offline;
     const database = await openWith(parts, openBucket, { configuration, serving: !offline });
     opening.move();
+    const served = new ServedDatabase(parts, { configuration, database });
     states.enter(offline ? 'Offline' : 'Online', 'the database was loaded');
-    return new ServedDatabase(parts, { openBucket, configuration, database });
+    return served;
   }
 
   get name(): string {
@@ -94,7 +126,23 @@ export class ServedDatabase implements AsyncDisposable {
   }
 
   get bucketName(): string {
-    return this.#parts.bucketName;
+    return this.#parts.held.name;
+  }
+
+  get #companions(): readonly DatabaseCompanion[] {
+    return this.#parts.services.companions ?? [];
+  }
+
+  get #asServed(): ServedBy {
+    const { config } = this.#configuration.parsed;
+    const { observer } = this.#parts;
+    return {
+      name: this.name,
+      version: this.version,
+      bucket: this.openBucket?.bucket,
+      config,
+      observer,
+    };
   }
 
   /** As new requests find it. */
@@ -107,6 +155,11 @@ export class ServedDatabase implements AsyncDisposable {
     return this.#later.atMs;
   }
 
+  /** What this node alone is to be; undefined where it is as the configuration says. */
+  get ownState(): 'Online' | 'Offline' | undefined {
+    return this.#own.wanted;
+  }
+
   /** Of the configuration: another one with every change. */
   get version(): string {
     return configVersion(this.#configuration.stored.record);
@@ -114,34 +167,47 @@ export class ServedDatabase implements AsyncDisposable {
 
   /**
    * Resolves when it is online. Throws `unavailable` while that is not possible, and where it could
-   * not be opened; then it is offline, and its state tells why.
+   * not be opened; then it is offline, and its state tells why. `group`: for all nodes that share
+   * its configuration, which then says so; `node`: for this one alone.
    */
-  async goOnline(): Promise<void> {
-    await this.#ask('goOnline', () => this.#start('an administrator brought it online'));
+  async goOnline(scope: Scope = 'group'): Promise<void> {
+    const reaction = this.states.reactionTo('goOnline');
+    // It is online here alone: now it is so for all.
+    if (reaction === 'already' && scope === 'group' && this.#own.wanted === 'Online')
+      return this.configure(setOffline(false), () => true);
+    await this.#ask('goOnline', () => this.#start('an administrator brought it online', scope));
   }
 
   /** It comes online at its time. Throws `unavailable` while that is not possible. */
-  goOnlineLater(delayMs: number): void {
-    if (this.states.reactionTo('goOnlineLater') === 'wait') this.#later.set(delayMs);
+  goOnlineLater(delayMs: number, scope: Scope = 'group'): void {
+    if (this.states.reactionTo('goOnlineLater') === 'wait') this.#later.set(delayMs, scope);
   }
 
   /**
-   * Resolves when it is offline; its configuration then says so. An online that waits for its time
-   * is given up.
+   * Resolves when it is offline; `scope` as for `goOnline`. An online that waits for its time is
+   * given up.
    */
-  async goOffline(): Promise<void> {
+  async goOffline(scope: Scope = 'group'): Promise<void> {
     if (this.states.reactionTo('goOffline') === 'stay') this.#later.cancel();
     await this.#ask('goOffline', async (reaction) => {
       if (reaction === 'stay') this.#later.cancel();
-      const configuration = await this.#storeOffline(true);
+      const configuration = await this.#want('Offline', scope);
       if (reaction === 'stop') await this.#stop('an administrator took it offline', configuration);
       else this.#adopt(configuration);
     });
   }
 
   /** Its bucket's changes cannot be followed any more: it goes offline, without being asked. */
-  async feedLost(reason: string): Promise<void> {
-    await this.#ask('feedLost', () => this.#stop(reason, this.#configuration, { inTrouble: true }));
+  async feedLost(trouble: FeedTrouble): Promise<void> {
+    const reason = `the feed of its bucket was lost: ${trouble.reason}`;
+    this.#resyncing?.abort(new GatewayError('unavailable', reason));
+    await this.#ask('feedLost', async () => {
+      const { held } = this.#parts;
+      this.feed.lost(trouble);
+      await this.#stop(reason, this.#configuration, { inTrouble: true });
+      // What has moved nobody else can open any more; what is locked can be read.
+      if (held.now?.bucket.trouble?.kind === 'unreadable') await held.release();
+    });
   }
 
   /**
@@ -151,36 +217,101 @@ export class ServedDatabase implements AsyncDisposable {
   async configure(change: ConfigChange, accepts: AcceptsVersion): Promise<void> {
     await this.#ask('configure', async () => {
       const before = this.#configuration;
-      const next = await this.#change(change, accepts);
+      const next = await this.#parts.store.change(change, before.parsed.config, accepts);
       await this.#apply(next, before);
     });
   }
 
-  /** Serves by what is stored, where another process has changed it. Throws as `configure`. */
+  /**
+   * Serves by what is stored, where another process has changed it. Throws as `configure`, and then
+   * goes on as it was.
+   */
   async refresh(): Promise<void> {
     await this.#ask('configure', async () => {
-      const next = await this.#read();
+      const next = await this.#parts.store.read();
       const before = this.#configuration;
       if (next.stored.cas === before.stored.cas) return;
       await checkFunctions(next.parsed.config, this.#parts.services.sandbox);
-      await this.#apply(next, before);
+      await this.#follow(next, before);
     });
+  }
+
+  /** Its configurations of before that are kept, the oldest first, and the present one. */
+  async versions(): Promise<readonly DatabaseRecord[]> {
+    return this.#parts.store.versions(this.#configuration.stored.record);
+  }
+
+  /** A kept configuration by its number. Throws `missing` that tells which there are. */
+  async keptVersion(number: number): Promise<DatabaseRecord> {
+    return this.#parts.store.version(number, this.#configuration.stored.record);
+  }
+
+  /**
+   * From Offline: Resyncing as long as `work` takes, by the configuration that is stored now, then
+   * Offline again. Throws `unavailable` where it is not offline, and what `work` throws.
+   */
+  async resync(work: (opened: ResyncOpening) => Promise<void>): Promise<void> {
+    this.states.reactionTo('resync');
+    await this.#exclusively(async () => {
+      this.states.reactionTo('resync');
+      this.states.enter('Resyncing', 'its documents go through the sync function again');
+      let reason = 'the resync has ended';
+      this.#resyncing = new AbortController();
+      try {
+        await this.#resyncNow(work, this.#resyncing.signal);
+      } catch (cause) {
+        reason = `the resync has ended: ${messageOf(cause)}`;
+        throw cause;
+      } finally {
+        this.#resyncing = undefined;
+        this.states.enter('Offline', reason);
+      }
+    });
+  }
+
+  /** What its tasks work on; undefined while the bucket is away. */
+  get openBucket(): OpenBucket | undefined {
+    return this.#parts.held.now;
   }
 
   /** Forgets its configuration, takes no more requests; disposal then waits for the open ones. */
   async forget(): Promise<void> {
+    this.#resyncing?.abort();
     await this.#exclusively(async () => {
-      await removeDatabaseRecord(await this.#bucket(), this.name);
+      await this.#parts.store.forget();
       this.#end('the database was deleted');
+    });
+  }
+
+  /** The same, where another process has deleted it; false where none has. */
+  async abandon(): Promise<boolean> {
+    return this.#exclusively(async () => {
+      if (await this.#parts.store.isThere()) return false;
+      this.#end('another node deleted the database');
+      return true;
     });
   }
 
   /** Ends feeds, lets open requests finish, and gives the bucket back. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#resyncing?.abort();
     await this.#doing.catch(() => undefined); // told to whoever asked for it
     this.#end('the database is closed');
     await Promise.all([...this.#draining, this.#current[Symbol.asyncDispose]()]);
-    await this.#release();
+    await this.#parts.held.release();
+  }
+
+  async #resyncNow(
+    work: (opened: ResyncOpening) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { services, observer, held, store } = this.#parts;
+    const openBucket = await held.take();
+    const configuration = await store.read();
+    this.#adopt(configuration);
+    const parts = { openBucket, configuration, observer, signal };
+    await using opening = new AsyncDisposableStack();
+    await work(await openForResync(services, parts, opening));
   }
 
   #end(reason: string): void {
@@ -189,6 +320,7 @@ export class ServedDatabase implements AsyncDisposable {
     this.#later.cancel();
     if (this.states.state === 'Online') this.states.enter('Stopping', reason);
     this.#parts.services.metrics.removeDatabase(this.name);
+    for (const each of this.#companions) each.forgotten?.(this.name);
   }
 
   /** What the table says, now and again when it is this request's turn. */
@@ -210,11 +342,11 @@ export class ServedDatabase implements AsyncDisposable {
     return done;
   }
 
-  async #goOnlineAtTime(isCancelled: () => boolean): Promise<void> {
+  async #goOnlineAtTime(scope: Scope, isCancelled: () => boolean): Promise<void> {
     try {
       await this.#exclusively(async () => {
         if (isCancelled() || this.states.reactionTo('goOnline') !== 'start') return;
-        await this.#start('the time has come at which it was to come online');
+        await this.#start('the time has come at which it was to come online', scope);
       });
     } catch (cause) {
       // NOTE: nobody waits for it; the state tells the reason too.
@@ -223,16 +355,16 @@ export class ServedDatabase implements AsyncDisposable {
   }
 
   /** From Offline to Online, with the bucket opened and the configuration read again. */
-  async #start(reason: string): Promise<void> {
+  async #start(reason: string, scope: Scope): Promise<void> {
     this.states.enter('Starting', reason);
     this.#later.cancel();
     try {
-      await this.#release();
-      const openBucket = await this.#acquire();
-      this.#openBucket = openBucket;
-      const configuration = await this.#storeOffline(false);
+      const openBucket = await this.#parts.held.takeAnew();
+      await requireUsable(openBucket);
+      const configuration = await this.#want('Online', scope);
       this.#current = await openWith(this.#parts, openBucket, { configuration, serving: true });
       this.#configuration = configuration;
+      this.feed.found();
       this.states.enter('Online', reason);
     } catch (cause) {
       const why = `it could not come online: ${messageOf(cause)}`;
@@ -250,7 +382,8 @@ export class ServedDatabase implements AsyncDisposable {
     this.states.enter('Stopping', reason);
     const old = this.#current;
     this.#adopt(configuration);
-    await Promise.all([...this.#draining, old[Symbol.asyncDispose]()]);
+    this.#drain(old);
+    await Promise.all(this.#draining);
     this.states.enter('Offline', reason, trouble);
   }
 
@@ -260,15 +393,33 @@ export class ServedDatabase implements AsyncDisposable {
     this.#current = this.#current.asOffline(stored.record, parsed);
   }
 
-  /** Serves by a configuration that is stored. */
+  /** Serves by a configuration that an administrator of this node has stored. */
   async #apply(next: Configuration, before: Configuration): Promise<void> {
-    const { offline } = next.parsed.config;
+    const offline = this.#own.isOffline(next.parsed.config.offline);
     const reason = 'it got another configuration';
     if (this.states.state === 'Offline') {
       this.#adopt(next);
-      if (!offline) await this.#start(reason);
+      if (!offline) await this.#start(reason, 'group');
     } else if (offline) await this.#stop(reason, next);
     else await this.#restart(next, before);
+    this.#tellConfigured();
+  }
+
+  /** Serves by a configuration that another process has stored. */
+  async #follow(next: Configuration, before: Configuration): Promise<void> {
+    const { offline } = next.parsed.config;
+    const isOther = offline !== before.parsed.config.offline && this.#own.wanted === undefined;
+    if (this.states.state === 'Offline') {
+      this.#adopt(next);
+      // NOTE: what went offline on this node alone, for a trouble, stays so.
+      if (isOther && !offline) await this.#start('another node brought it online', 'group');
+    } else if (isOther && offline) await this.#stop('another node took it offline', next);
+    else await this.#reopen(next);
+    this.#tellConfigured();
+  }
+
+  #tellConfigured(): void {
+    for (const each of this.#companions) each.configured?.(this.#asServed);
   }
 
   /** Online with another configuration; a request finds the old or the new one, never none. */
@@ -283,7 +434,7 @@ export class ServedDatabase implements AsyncDisposable {
 
   async #reopen(configuration: Configuration): Promise<void> {
     if (this.#draining.size >= DRAINING_MAX) await Promise.race(this.#draining);
-    const openBucket = (this.#openBucket ??= await this.#acquire());
+    const openBucket = await this.#parts.held.take();
     const database = await openWith(this.#parts, openBucket, { configuration, serving: true });
     const reason = 'it got another configuration';
     this.states.enter('Stopping', reason);
@@ -307,56 +458,23 @@ export class ServedDatabase implements AsyncDisposable {
   /** A configuration that is stored cannot be served: the one before is put back. */
   async #takeBack(next: Configuration, before: Configuration): Promise<void> {
     try {
-      const bucket = await this.#bucket();
-      const stored = await replaceDatabaseRecord(bucket, before.stored.record, next.stored.cas);
-      if (stored === undefined) return;
+      const again = await this.#parts.store.putBack(before, next);
       // Its functions may have been replaced in part: they are stored again.
-      await this.#reopen({ ...before, stored });
+      if (again !== undefined) await this.#reopen(again);
     } catch (cause) {
       this.#parts.observer.log.error('a configuration could not be put back', { error: cause });
     }
   }
 
-  async #change(change: ConfigChange, accepts?: AcceptsVersion): Promise<Configuration> {
-    const { services, bucketName } = this.#parts;
-    return changeConfiguration(await this.#bucket(), change, {
-      name: this.name,
-      bucketName,
-      previous: this.#configuration.parsed.config,
-      sandbox: services.sandbox,
-      clock: services.clock,
-      accepts: accepts ?? (() => true),
-    });
-  }
-
-  /** As stored, saying whether it is offline; what it says already is not stored again. */
-  async #storeOffline(offline: boolean): Promise<Configuration> {
-    const stored = await this.#read();
-    if (stored.parsed.config.offline === offline) return stored;
-    return this.#change(setOffline(offline));
-  }
-
-  async #read(): Promise<Configuration> {
-    return readConfiguration(await this.#bucket(), this.#named);
-  }
-
-  get #named(): { readonly name: string; readonly bucketName: string } {
-    return { name: this.name, bucketName: this.#parts.bucketName };
-  }
-
-  async #bucket(): Promise<Bucket> {
-    this.#openBucket ??= await this.#acquire();
-    return this.#openBucket.bucket;
-  }
-
-  async #acquire(): Promise<OpenBucket> {
-    return this.#parts.buckets.acquire(this.#parts.bucketName, { create: false });
-  }
-
-  async #release(): Promise<void> {
-    if (this.#openBucket === undefined) return;
-    this.#openBucket = undefined;
-    await this.#parts.buckets.release(this.#parts.bucketName);
+  /** As it is stored, saying for the group what it is to be; for the node that is noted here. */
+  async #want(wanted: 'Online' | 'Offline', scope: Scope): Promise<Configuration> {
+    const { store } = this.#parts;
+    const { config } = this.#configuration.parsed;
+    let configuration = this.#configuration;
+    if (scope === 'group') configuration = await store.storeOffline(wanted === 'Offline', config);
+    else if (wanted === 'Online') configuration = await store.read();
+    this.#own.want(wanted, { scope, stored: configuration.parsed.config.offline });
+    return configuration;
   }
 }
 

@@ -16,7 +16,7 @@ export interface TestRegistries extends AsyncDisposable {
   readonly bucket: Bucket;
   readonly metrics: Metrics;
   /** Of another process, as it were. */
-  registry(): Promise<DatabaseRegistry>;
+  registry(options?: { readonly isLocal?: boolean }): Promise<DatabaseRegistry>;
 }
 
 export async function openTestRegistries({
@@ -35,8 +35,10 @@ export async function openTestRegistries({
     server,
     bucket,
     metrics,
-    registry: async () =>
-      stack.use(await DatabaseRegistry.open({ sandbox, passwords, log, metrics, clock }, server)),
+    registry: async (options = {}) =>
+      stack.use(
+        await DatabaseRegistry.open({ sandbox, passwords, log, metrics, clock }, server, options),
+      ),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

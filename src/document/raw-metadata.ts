@@ -59,7 +59,7 @@ export function rawMetadata(
       channels: channels(metadata, hide),
       channel_set: channelSet(metadata, hide),
       channel_set_history: pastChannels(metadata.pastChannels, hide),
-      ...given(source.grants, hide),
+      ...given(grantsTold(source), hide),
       ...(source.expiry === 0 ? {} : { exp: isoTime(source.expiry) }),
       ...(deleted ? { tombstoned_at: metadata.savedAt } : {}),
       time_saved: isoTime(metadata.savedAt),
@@ -145,6 +145,15 @@ function pastChannels(
     start: from,
     end: until,
   }));
+}
+
+/** As recorded, a grant that a resync brought is told with the sequence of the revision. */
+function grantsTold({ grants, metadata }: RawSource): readonly RawGrant[] {
+  const { revisionSeq } = metadata;
+  if (revisionSeq === undefined) return grants;
+  return grants.map((grant) =>
+    grant.from > revisionSeq ? { ...grant, from: revisionSeq } : grant,
+  );
 }
 
 /** By user, or by role with the prefix `role:`; absent where nothing is given. */

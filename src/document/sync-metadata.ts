@@ -23,11 +23,17 @@ export interface SyncMetadata extends ChannelStates {
   readonly grantsPresent: boolean;
   /** When the last change was made, Unix seconds. */
   readonly savedAt: number;
+  /**
+   * Where the winning revision was written, where that is not the sequence of the row: a resync
+   * gave the document a later one.
+   */
+  readonly revisionSeq?: Sequence;
 }
 
 /** JSON: only what is not empty is there. A document in a channel or two takes about 80 bytes. */
 interface MetadataText extends Partial<TreeText> {
   readonly at: number;
+  readonly written?: number;
   readonly grants?: 1;
   readonly in?: Readonly<Record<string, number>>;
   /** since, left, revision, 1 where that was a deletion. */
@@ -77,6 +83,7 @@ function readMetadata(stored: MetadataText, seq: Sequence): SyncMetadata {
     attachments: stored.att === undefined ? {} : checkedAttachments(stored.att),
     grantsPresent: stored.grants === 1,
     savedAt: stored.at,
+    ...(stored.written === undefined ? {} : { revisionSeq: told(stored.written) }),
   };
 }
 
@@ -84,6 +91,7 @@ function readMetadata(stored: MetadataText, seq: Sequence): SyncMetadata {
 export function formatMetadata(metadata: SyncMetadata): string {
   const { tree, sets, files } = formatTree(metadata.tree, presentChannels(metadata));
   let text = `{"at":${metadata.savedAt}`;
+  if (metadata.revisionSeq !== undefined) text += `,"written":${metadata.revisionSeq}`;
   if (metadata.grantsPresent) text += ',"grants":1';
   text += formatChannels(metadata);
   if (!isEmpty(metadata.attachments)) text += `,"att":${JSON.stringify(metadata.attachments)}`;
@@ -109,6 +117,14 @@ export function allDigests(metadata: SyncMetadata): ReadonlyMap<Digest, number> 
     }
   }
   return digests;
+}
+
+/** Whether `allDigests` has any. */
+export function hasDigests({ attachments, tree }: SyncMetadata): boolean {
+  const inRuns = tree.runs.some(({ line }) =>
+    line.some(({ keptBody }) => keptBody !== undefined && keptBody.digests.length > 0),
+  );
+  return inRuns || !isEmpty(attachments);
 }
 
 function formatChannels(states: ChannelStates): string {

@@ -39,6 +39,12 @@ export function documentsPurged({ log }: Pick<Observer, 'log'>, ids: readonly st
   for (const id of ids) log.debug?.('document purged', { doc: userData(id) });
 }
 
+/** A compaction removed tombstones. */
+export function tombstonesCompacted({ database, log, metrics }: Observer, removed: number): void {
+  metrics.count('num_tombstones_compacted', database, removed);
+  log.info?.('old tombstones removed', { count: removed });
+}
+
 /** Figures from where on a routing is worth a warning; 0: never. */
 export interface RoutingThresholds {
   readonly channels_per_doc: number;
@@ -176,7 +182,93 @@ export function databaseStateChanged(
   log.warn('database state changed', change);
 }
 
+/** A database goes offline by itself: its bucket cannot be followed, or written, for long. */
+export function feedLost(
+  { database, log, metrics }: Observer,
+  trouble: { readonly reason: string; readonly sinceMs: number },
+): void {
+  metrics.count('feed_lost_count', database);
+  const since = new Date(trouble.sinceMs).toISOString();
+  log.warn('feed lost', { reason: trouble.reason, since });
+}
+
 /** A database stopped serving before they were answered. */
 export function requestsCutOff({ log }: Pick<Observer, 'log'>, requests: number): void {
   log.warn('requests cut off', { requests });
+}
+
+/** An event of a database, on its way to one handler. */
+interface HandledEvent {
+  /** Id of the handler. */
+  readonly handler: string;
+  readonly event: string;
+  /** Of the document, where it is about one. */
+  readonly doc?: string | undefined;
+}
+
+/** A receiver accepted an event. */
+export function eventDelivered({ database, log, metrics }: Observer, event: HandledEvent): void {
+  metrics.count('webhook_delivered_count', database);
+  log.debug?.('event delivered', eventFields(event));
+}
+
+/** A receiver did not; `again`: whether it is tried again. */
+export function eventNotDelivered(
+  { database, log, metrics }: Observer,
+  event: HandledEvent & { readonly reason: string; readonly again: boolean },
+): void {
+  metrics.count('webhook_failed_count', database);
+  const { reason, again } = event;
+  log[again ? 'info' : 'warn']?.('event not delivered', { ...eventFields(event), reason, again });
+}
+
+/** It was given up, and is kept. */
+export function eventGivenUp(
+  { database, log, metrics }: Observer,
+  event: HandledEvent & { readonly id: string; readonly attempts: number; readonly reason: string },
+): void {
+  metrics.count('webhook_dead_letter_count', database);
+  const { id, attempts, reason } = event;
+  log.warn('event became a dead letter', { ...eventFields(event), id, attempts, reason });
+}
+
+/** There were too many dead letters: one was forgotten. */
+export function deadLetterDropped(
+  { database, log, metrics }: Observer,
+  dropped: { readonly id: string; readonly kept: number },
+): void {
+  metrics.count('webhook_dropped_count', database);
+  log.warn('the oldest dead letter was dropped', dropped);
+}
+
+/** It was not sent, since too many wait; `why`: for what. */
+export function eventDropped(
+  { database, log, metrics }: Observer,
+  event: HandledEvent & { readonly why: string },
+): void {
+  metrics.count('webhook_dropped_count', database);
+  log.warn('event dropped', { ...eventFields(event), why: event.why });
+}
+
+/** The filter of a handler broke: what it was asked of is not sent. */
+export function eventFilterFailed(
+  { database, log, metrics }: Observer,
+  event: HandledEvent & { readonly error: unknown },
+): void {
+  metrics.count('webhook_filter_failed_count', database);
+  log.warn('filter of events failed', { ...eventFields(event), error: event.error });
+}
+
+/** A receiver accepts nothing any more, or again. */
+export function receiverChanged(
+  { log }: Pick<Observer, 'log'>,
+  receiver: { readonly handler: string; readonly isBack: boolean; readonly reason?: string },
+): void {
+  const { handler, isBack, reason } = receiver;
+  if (isBack) log.warn('the receiver of a webhook accepts events again', { handler });
+  else log.warn('the receiver of a webhook accepts nothing', { handler, reason });
+}
+
+function eventFields({ handler, event, doc }: HandledEvent): Readonly<Record<string, unknown>> {
+  return { handler, event, ...(doc === undefined ? {} : { doc: userData(doc) }) };
 }

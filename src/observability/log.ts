@@ -15,6 +15,7 @@ export type LogKey =
   | 'HTTP+'
   | 'Import'
   | 'Javascript'
+  | 'SGCluster'
   | 'Sync';
 
 /** All of the reference's, each of which may stand with a `+`: more of the same. `*`: all. */

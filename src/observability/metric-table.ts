@@ -216,6 +216,48 @@ export const METRICS = {
     unit: 'transitions',
     about: 'Of the database’s state. This product’s own.',
   },
+  feed_lost_count: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'losses',
+    about: 'Of its bucket, for so long that it went offline. This product’s own.',
+  },
+  webhook_delivered_count: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'events',
+    about: 'Accepted by the receivers of webhooks. This product’s own, as the next five.',
+  },
+  webhook_failed_count: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'attempts',
+    about: 'To deliver an event, that failed.',
+  },
+  webhook_dead_letter_count: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'events',
+    about: 'Given up and kept as dead letters.',
+  },
+  webhook_dropped_count: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'events',
+    about: 'Lost: the oldest of too many dead letters; with `best_effort`, what found no room.',
+  },
+  webhook_filter_failed_count: {
+    ...DATABASE,
+    ...COUNTER,
+    unit: 'events',
+    about: 'Not sent, since the filter broke on them.',
+  },
+  webhook_lag: {
+    ...DATABASE,
+    ...GAUGE,
+    unit: 'sequences',
+    about: 'That the slowest handler of `document_changed` is behind, on the node that delivers.',
+  },
   num_attachments_compacted: {
     ...DATABASE,
     ...COUNTER,

@@ -24,6 +24,19 @@ const RUNNING_MAX = 2;
 const WAITING_MAX = 500;
 const REMEMBERED_MAX = 10_000;
 
+/** Throws `badRequest` where it is too short or too long. */
+export function checkPassword(password: string): void {
+  if (password.length < PASSWORD_LENGTH_MIN) {
+    throw new GatewayError(
+      'badRequest',
+      `a password has at least ${PASSWORD_LENGTH_MIN} characters`,
+    );
+  }
+  if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) {
+    throw new GatewayError('badRequest', `a password has at most ${PASSWORD_BYTES_MAX} bytes`);
+  }
+}
+
 /**
  * Hashes and verifies passwords, off the main thread. One for a process. It remembers
  * verifications that succeeded, because clients of Basic authentication send their password with
@@ -51,15 +64,7 @@ export class Passwords {
 
   /** The text to store for a password. Throws `badRequest` where it is too short or too long. */
   async hash(password: string, signal?: AbortSignal): Promise<string> {
-    if (password.length < PASSWORD_LENGTH_MIN) {
-      throw new GatewayError(
-        'badRequest',
-        `a password has at least ${PASSWORD_LENGTH_MIN} characters`,
-      );
-    }
-    if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) {
-      throw new GatewayError('badRequest', `a password has at most ${PASSWORD_BYTES_MAX} bytes`);
-    }
+    checkPassword(password);
     return this.#limit.run(() => bcryptHash(password, this.#cost), signal);
   }
 

@@ -1,14 +1,9 @@
 import { BATCH_MAX } from '../bucket/bucket.ts';
-import type {
-  AccessSnapshot,
-  Bucket,
-  Grant,
-  ListedPrincipal,
-  PrincipalKey,
-} from '../bucket/bucket.ts';
+import type { AccessSnapshot, Bucket, Grant, PrincipalKey } from '../bucket/bucket.ts';
 import type { Sequence } from '../document/types.ts';
 import { must } from '../util/assert.ts';
 import { GatewayError } from '../util/errors.ts';
+import type { ListedPrincipal } from '../bucket/scan.ts';
 
 /** What the bucket has of a principal now. */
 export interface PrincipalState {

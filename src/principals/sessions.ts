@@ -10,6 +10,7 @@ import type { Clock } from '../util/clock.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { Reader } from './access.ts';
 import type { Account } from './accounts.ts';
+import { BoundedCache } from './bounded-cache.ts';
 
 /**
  * Sessions stand for a user and its password: who sends the id need not send these. The bucket
@@ -58,9 +59,23 @@ const schema = z.object({
 });
 type Stored = z.output<typeof schema>;
 
+/** A session's record as it was read last. */
+interface Known {
+  readonly stored: Stored;
+  readonly cas: Cas;
+  /** Unix seconds. */
+  readonly expiry: number;
+  /** No record of the bucket changed since it was read, up to this one. */
+  readonly asOf: Cas;
+}
+
+/** Sessions whose records are kept in memory, about 500 bytes each. */
+const KNOWN_MAX = 20_000;
+
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #log: Log;
+  readonly #known = new BoundedCache<string, Known>(KNOWN_MAX);
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -161,14 +176,34 @@ export class Sessions {
 
   async #find(id: string): Promise<Found | undefined> {
     if (id.length === 0 || id.length > ID_LENGTH_MAX) return undefined;
-    const record = await this.#options.bucket.getRecord(this.#keyOf(hashOf(id)));
-    if (record === undefined || record.expiry <= this.#nowSecs()) return undefined;
-    const stored = parse(record);
+    const known = await this.#read(id);
+    if (known === undefined || known.expiry <= this.#nowSecs()) return undefined;
+    const { stored, cas, expiry: expires } = known;
     if (stored.ended) return undefined;
     const account = await this.#options.principals.account(stored.user);
     if (account?.record.sessionGeneration !== stored.generation) return undefined;
-    const session = { id, user: stored.user, expires: record.expiry };
-    return { session, stored, cas: record.cas, account };
+    return { session: { id, user: stored.user, expires }, stored, cas, account };
+  }
+
+  /**
+   * The record of a session as it is now: from memory, where the bucket says that no record at all
+   * was changed since (by any process), which many requests can ask at the price of one.
+   */
+  async #read(id: string): Promise<Known | undefined> {
+    const { bucket } = this.#options;
+    const asOf = await bucket.lastRecordChange();
+    const known = this.#known.get(id);
+    if (known?.asOf === asOf) return known;
+    const record = await bucket.getRecord(this.#keyOf(hashOf(id)));
+    if (record === undefined) {
+      this.#known.delete(id);
+      return undefined;
+    }
+    const { cas, expiry } = record;
+    const stored = known?.cas === cas ? known.stored : parse(record);
+    const read = { stored, cas, expiry, asOf };
+    this.#known.set(id, read);
+    return read;
   }
 
   /** False where the session was changed at the same time, or cannot be written now. */

@@ -2,6 +2,7 @@ import { KEYSPACE_ROUTES } from './public-api.ts';
 import type { Route } from './route.ts';
 import { getAllDbs } from './routes/all-dbs.ts';
 import { getChannelHistory, postCompactChannelHistory } from './routes/channel-history.ts';
+import { getCompact, postCompact } from './routes/compact.ts';
 import {
   deleteImportFilter,
   deleteSyncFunction,
@@ -10,17 +11,28 @@ import {
   putImportFilter,
   putSyncFunction,
 } from './routes/config-function.ts';
+import { getConfigHistory, postConfigRollback } from './routes/config-history.ts';
+import { postConfigReload } from './routes/config-reload.ts';
 import { getDatabaseConfig, postDatabaseConfig, putDatabaseConfig } from './routes/config.ts';
 import { getAudit, postAudit, putAudit } from './routes/audit.ts';
 import { getClusterInfo } from './routes/cluster-info.ts';
 import { deleteDatabase, putDatabase } from './routes/database.ts';
 import { deleteDesign, getDesign, putDesign } from './routes/design.ts';
 import { getDumpChannel } from './routes/dump-channel.ts';
+import {
+  deleteDeadLetter,
+  getDeadLetter,
+  getDeadLetters,
+  getEvents,
+  postReplay,
+  postResend,
+} from './routes/events.ts';
 import { postOffline, postOnline } from './routes/online-offline.ts';
 import { getAttachmentMigration, getIndexInit } from './routes/migrations.ts';
 import { getOpenApi, getOpenApiAsset, getOpenApiPage } from './routes/openapi.ts';
 import { postPurge } from './routes/purge.ts';
 import { getRaw } from './routes/raw.ts';
+import { getResync, postResync } from './routes/resync.ts';
 import { getRevTree } from './routes/revtree.ts';
 import { getExpvar, getStats } from './routes/expvar.ts';
 import { getLogging, postLogging, putLogging } from './routes/logging.ts';
@@ -42,6 +54,7 @@ export const ADMIN_API: readonly Route[] = [
   ...KEYSPACE_ROUTES,
   getServerConfig,
   putServerConfig,
+  postConfigReload,
   getLogging,
   postLogging,
   putLogging,
@@ -57,6 +70,8 @@ export const ADMIN_API: readonly Route[] = [
   getDatabaseConfig,
   postDatabaseConfig,
   putDatabaseConfig,
+  getConfigHistory,
+  postConfigRollback,
   getSyncFunction,
   putSyncFunction,
   deleteSyncFunction,
@@ -65,11 +80,21 @@ export const ADMIN_API: readonly Route[] = [
   deleteImportFilter,
   postOffline,
   postOnline,
+  getEvents,
+  postReplay,
+  getDeadLetters,
+  getDeadLetter,
+  deleteDeadLetter,
+  postResend,
   getAudit,
   postAudit,
   putAudit,
   getClusterInfo,
   getDiagnostics,
+  getResync,
+  postResync,
+  getCompact,
+  postCompact,
   getIndexInit,
   getAttachmentMigration,
   getDesign,

@@ -114,7 +114,24 @@ export const databaseState = z.object({
   state: z.string(),
   state_since: z.string().optional(),
   state_reason: z.string().optional(),
+  state_scope: z.literal('node').optional(),
   online_at: z.string().optional(),
+  feed: z
+    .object({
+      state: z.enum(['following', 'retrying', 'lost']),
+      since: z.string().optional(),
+      reason: z.string().optional(),
+      lag_sequences: z.int().optional(),
+      lag_secs: z.int(),
+    })
+    .optional(),
+});
+
+/** A bucket of which it is not known which databases it has. */
+export const bucketInTrouble = z.object({
+  bucket: z.string(),
+  since: z.string(),
+  reason: z.string(),
 });
 
 /** What the sync function and the revision tree may refuse of a write. */

@@ -1,3 +1,4 @@
+import type { HttpChunk } from './http-chunk.ts';
 import type { SocketWork } from './web-sockets.ts';
 
 /** What a handler answers; `send-answer.ts` brings it on the wire. */
@@ -46,7 +47,7 @@ export interface Sink {
    * Resolves when the reader has room for more; rejects where it is gone. The head of the answer
    * goes out with the first write.
    */
-  write(content: string | Uint8Array): Promise<void>;
+  write(content: string | HttpChunk): Promise<void>;
   /** An empty line, to show that the feed lives; nothing where the reader has no room for it. */
   beat(): void;
 }

@@ -121,6 +121,8 @@ async function listen(options: Options = {}): Promise<HttpServer & AsyncDisposab
   const clock = systemClock;
   const services: RestServices = {
     registry: undefined as never,
+    tasks: undefined as never,
+    events: undefined as never,
     log: silentLog,
     clock,
     ticker: new Ticker(clock),
@@ -142,6 +144,8 @@ async function listen(options: Options = {}): Promise<HttpServer & AsyncDisposab
     apis: { public: [], admin: [], metrics: [] },
     version: '0.0.0',
     nodeUid: 'node',
+    reload: () => Promise.reject(new Error('there is no file')),
+    readFunction: () => Promise.reject(new Error('there are no URLs')),
   };
   const server = await HttpServer.listen({
     port: 'admin',

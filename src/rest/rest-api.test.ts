@@ -14,6 +14,7 @@ import { createMetrics } from '../observability/metrics.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { Passwords } from '../principals/passwords.ts';
 import { startSandbox } from '../sandbox/start-sandbox.ts';
+import { BackgroundTasks } from '../tasks/background-tasks.ts';
 import { systemClock } from '../util/clock.ts';
 import { ADMIN_API } from './admin-api.ts';
 import { DEFAULT_BODY_LIMITS } from './body-watch.ts';
@@ -62,6 +63,8 @@ before(async () => {
   );
   services = {
     registry,
+    events: undefined as never, // no test of this file asks for them
+    tasks: opened.use(new BackgroundTasks({ registry, log, clock })),
     log,
     metrics,
     clock,
@@ -83,6 +86,8 @@ before(async () => {
     apis: { public: PUBLIC_API, admin: ADMIN_API, metrics: METRICS_API },
     version: '0.0.0',
     nodeUid: 'node',
+    reload: () => Promise.reject(new Error('there is no file')),
+    readFunction: () => Promise.reject(new Error('there are no URLs')),
   };
   admin = await listen('admin', ADMIN_API);
   open = await listen('public', PUBLIC_API);

@@ -1,9 +1,13 @@
 import type { CorsConfig } from '../config/cors-options.ts';
 import type { StartupConfig } from '../config/startup-config.ts';
+import type { ReadText } from '../config/function-places.ts';
 import type { DatabaseRegistry } from '../database/registry.ts';
+import type { Reloaded } from '../database/startup-file.ts';
+import type { GatewayEvents } from '../events/gateway-events.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { LogSettings } from '../observability/pino-log.ts';
+import type { BackgroundTasks } from '../tasks/background-tasks.ts';
 import type { Clock } from '../util/clock.ts';
 import type { BodyLimits } from './body-watch.ts';
 import type { FeedPace } from './feed-pace.ts';
@@ -15,6 +19,8 @@ import type { Ticker } from './ticker.ts';
 /** What the routes of all ports work with. */
 export interface RestServices {
   readonly registry: DatabaseRegistry;
+  readonly tasks: BackgroundTasks;
+  readonly events: GatewayEvents;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -26,6 +32,13 @@ export interface RestServices {
   readonly messages: SharedRows;
   readonly zips: GzipSessions;
   readonly settings: RestSettings;
+  /**
+   * Reads the start-up file again and serves what it says now. Throws `badRequest` naming every
+   * mistake, with nothing changed.
+   */
+  readonly reload: () => Promise<Reloaded>;
+  /** Reads functions that a configuration names by URL. */
+  readonly readFunction: ReadText;
   /** What the gateway started with, for those who ask. */
   readonly startup: StartupConfig;
   /** What may change while it runs. */

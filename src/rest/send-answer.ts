@@ -9,6 +9,7 @@ import type { Answer, AnswerBody, Sink } from './answer.ts';
 import { ReaderGone, untilDrained } from './drained.ts';
 import type { Exchange } from './exchange.ts';
 import { giveBack } from './give-back.ts';
+import { HttpChunk } from './http-chunk.ts';
 import { prettyJson } from './pretty-json.ts';
 
 export interface SendOptions {
@@ -47,6 +48,8 @@ class Sending {
   readonly #exchange: Exchange;
   readonly #answer: Answer;
   readonly #options: SendOptions;
+  /** Whether the head of a feed is on the wire: from then on chunks may follow it directly. */
+  #isFeedOpen = false;
 
   constructor(exchange: Exchange, answer: Answer, options: SendOptions) {
     this.#exchange = exchange;
@@ -168,19 +171,33 @@ class Sending {
     if (response.headersSent || response.destroyed) return;
     this.#writeHead({});
     response.flushHeaders();
+    this.#isFeedOpen = true;
   }
 
-  async #writeFeed(content: string | Uint8Array): Promise<void> {
+  async #writeFeed(content: string | HttpChunk): Promise<void> {
     const { response, signal } = this.#exchange;
     if (response.destroyed) throw new ReaderGone();
+    const { socket } = response;
+    if (content instanceof HttpChunk && socket !== null && this.#takesChunks()) {
+      if (!socket.write(content.framed)) await untilDrained(socket, signal);
+      return;
+    }
     if (!response.headersSent) this.#writeHead({});
-    if (!response.write(content)) await untilDrained(response, signal);
+    this.#isFeedOpen = true;
+    const bytes = content instanceof HttpChunk ? content.bytes : content;
+    if (!response.write(bytes)) await untilDrained(response, signal);
+  }
+
+  /** Not HTTP/1.0, nor an answer that waits behind an earlier one of the same connection. */
+  #takesChunks(): boolean {
+    return this.#isFeedOpen && this.#exchange.response.chunkedEncoding;
   }
 
   #beat(): void {
     const { response } = this.#exchange;
     this.#openFeed();
-    if (!response.destroyed && !response.writableNeedDrain) response.write('\n');
+    const isFull = response.writableNeedDrain || response.socket?.writableNeedDrain === true;
+    if (!response.destroyed && !isFull) response.write('\n');
   }
 }
 

@@ -1,4 +1,5 @@
 import type { FeedRow } from '../changes/feed-row.ts';
+import { HttpChunk } from './http-chunk.ts';
 
 /**
  * Rows as bytes for the wire. What one feed is told the next is mostly told too, at the same turn:
@@ -7,19 +8,19 @@ import type { FeedRow } from '../changes/feed-row.ts';
 export class SharedRows {
   readonly #form: (rows: readonly FeedRow[]) => string;
   #rows: readonly FeedRow[] = [];
-  #bytes: Buffer = Buffer.alloc(0);
+  #chunk = new HttpChunk('');
 
   constructor(form: (rows: readonly FeedRow[]) => string) {
     this.#form = form;
   }
 
-  of(rows: readonly FeedRow[]): Buffer {
+  of(rows: readonly FeedRow[]): HttpChunk {
     if (!sameTexts(rows, this.#rows)) {
-      this.#bytes = Buffer.from(this.#form(rows));
+      this.#chunk = new HttpChunk(this.#form(rows));
       // A large page is of one reader, who catches up.
       this.#rows = rows.length <= KEPT_ROWS_MAX ? rows : [];
     }
-    return this.#bytes;
+    return this.#chunk;
   }
 }
 

@@ -47,7 +47,7 @@ export async function runSocketFeed(socket: LiveSocket, sending: SocketSending):
   let toldBacklog = false;
   for (;;) {
     const told = await tellPage(feed, signal, async (rows) => {
-      for (const some of portions(rows)) await send(messages, services.messages.of(some));
+      for (const some of portions(rows)) await send(messages, services.messages.of(some).bytes);
       timer.sent();
     });
     if (told === 'ended' || signal.aborted) break;
@@ -58,7 +58,10 @@ export async function runSocketFeed(socket: LiveSocket, sending: SocketSending):
     await feed.wait(signal);
     if (!signal.aborted) await services.pace.turn();
   }
-  if (zip !== undefined && !signal.aborted) await sendBytes(messages, await zip.finish());
+  // Also where its time is up: a stream without its end is not unpacked by everybody.
+  const endsWell = !timer.lapsed && !closing.aborted && !socket.isStopping && !socket.isGone;
+  if (zip !== undefined && endsWell)
+    await sendBytes({ ...messages, signal: closing }, await zip.finish());
   if (timer.lapsed) throw new GatewayError('unauthorized', 'login is required');
   closing.throwIfAborted();
 }

@@ -12,8 +12,9 @@ import { Seat } from './seat.ts';
 
 /**
  * Gives calls to children. One child works on one batch, what comes meanwhile is the next batch,
- * and others stand ready: they take over when it dies, and take what waits when it is slow. So what
- * a call does to its child is felt by that call, and by others as a short wait.
+ * and another stands ready: it takes over when the first dies, and takes what waits when it is
+ * slow; once that has happened, there is a third one. So what a call does to its child is felt by
+ * that call, and by others as a short wait.
  *
  * When a child dies, the call that it had begun fails and the other calls of its batch go first to
  * the next child; when a call keeps a child for long, they need not wait for that. A call may run
@@ -28,6 +29,8 @@ export class Dispatcher implements AsyncDisposable {
   readonly #seats: readonly Seat[];
   readonly #closing = new AbortController();
   readonly #seatLoops: Promise<unknown>;
+  /** Resolves when the children that stand ready are not enough. */
+  readonly #moreNeeded = Promise.withResolvers<void>();
   #startFailures = 0;
   #isWatching = false;
   #isPumpDue = false;
@@ -39,7 +42,13 @@ export class Dispatcher implements AsyncDisposable {
     const started = Promise.withResolvers<void>();
     this.started = started.promise;
     this.started.catch(() => undefined); // NOTE: whoever waits for it is told; nobody need wait.
-    this.#seatLoops = Promise.all(this.#seats.map((seat) => this.#keep(seat, started)));
+    this.#seatLoops = Promise.all(
+      this.#seats.map(async (seat, index) => {
+        // The others take memory only where some function was slow once.
+        if (index >= options.limits.childrenReady) await this.#moreNeeded.promise;
+        await this.#keep(seat, started);
+      }),
+    );
   }
 
   /**
@@ -64,6 +73,7 @@ export class Dispatcher implements AsyncDisposable {
   /** Ends the children. Calls that are not answered fail with `unavailable`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
+    this.#moreNeeded.resolve();
     this.#giveUp(closed());
     await this.#seatLoops;
     this.#giveUp(closed());
@@ -175,6 +185,7 @@ export class Dispatcher implements AsyncDisposable {
     }
     const guilty = cause.begun === undefined ? undefined : owners[cause.begun];
     const isClosing = this.#closing.signal.aborted;
+    this.#moreNeeded.resolve();
     if (!isClosing) {
       const { message: reason } = cause;
       this.#options.log.warn('sandbox child ended', { reason, calls: calls.length });
@@ -202,6 +213,7 @@ export class Dispatcher implements AsyncDisposable {
       for (const seat of this.#seats) {
         seat.look(clock.now());
         this.#queue.putBack(seat.withdraw(clock.now()));
+        if (seat.isSlow) this.#moreNeeded.resolve();
       }
       this.#pump();
     }

@@ -4,10 +4,12 @@
  */
 export const LIMITS = {
   /**
-   * Children that are ready or starting: one works, the others are its spares. A function whose
-   * calls take long has all but one of them.
+   * Children at most: one works, the others are its spares. A function whose calls take long has
+   * all but one of them.
    */
   children: 3,
+  /** Those that always stand ready; the others start when a call is slow, or ends its child. */
+  childrenReady: 2,
   /** The heap of a child. Two revisions of 20 MB and what is made of them must fit. */
   heapMb: 512,
   /** What `ulimit -d` adds to the heap for the program, its tables and buffers (measured: 560). */

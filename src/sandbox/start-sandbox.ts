@@ -6,7 +6,14 @@ import type { FunctionRecord } from './child-contents.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import { functionFailed, parseAnswer } from './parse-outcome.ts';
-import type { FunctionOptions, Sandbox, SyncFunction, SyncInput, SyncOutcome } from './sandbox.ts';
+import type {
+  FilterFunction,
+  FunctionOptions,
+  Sandbox,
+  SyncFunction,
+  SyncInput,
+  SyncOutcome,
+} from './sandbox.ts';
 
 export interface SandboxOptions {
   readonly log: Log;
@@ -40,7 +47,7 @@ class ChildSandbox implements Sandbox {
     this.#limits = limits;
   }
 
-  async syncFunction(source: string, options: FunctionOptions): Promise<SyncFunction> {
+  async syncFunction(source: string, options: FunctionOptions): Promise<ChildSyncFunction> {
     const record = await this.#compile(source, options.timeoutMs);
     const { log } = options;
     return new ChildSyncFunction(record, {
@@ -48,6 +55,10 @@ class ChildSandbox implements Sandbox {
       limits: this.#limits,
       log,
     });
+  }
+
+  async filterFunction(source: string, options: FunctionOptions): Promise<FilterFunction> {
+    return new ChildFilterFunction(await this.syncFunction(source, options));
   }
 
   async check(source: string): Promise<void> {
@@ -80,6 +91,11 @@ class ChildSandbox implements Sandbox {
   }
 }
 
+interface CallResult {
+  readonly outcome: SyncOutcome;
+  readonly truthy: boolean;
+}
+
 interface FunctionParts {
   readonly dispatcher: Dispatcher;
   readonly limits: Limits;
@@ -96,16 +112,50 @@ class ChildSyncFunction implements SyncFunction {
   }
 
   async run(input: SyncInput): Promise<SyncOutcome> {
+    return (await this.call(input)).outcome;
+  }
+
+  async call(input: SyncInput): Promise<CallResult> {
     const { dispatcher, limits, log } = this.#parts;
     if (input.doc.length + (input.oldDoc?.length ?? 0) + input.meta.length > limits.callChars)
       throw functionFailed(`the document is longer than ${limits.callChars} characters`);
     const answer = parseAnswer(await dispatcher.submit(this.#record, input));
     for (const { level, text } of answer.log) log[level]?.('sync function wrote', { text });
     if ('failure' in answer) throw answer.failure;
-    return answer.outcome;
+    return answer;
   }
 
   [Symbol.dispose](): void {
     this.#parts.dispatcher.forget(this.#record);
+  }
+}
+
+/** It is called as a sync function is; what that says beside its answer is passed over. */
+class ChildFilterFunction implements FilterFunction {
+  readonly #function: ChildSyncFunction;
+
+  constructor(called: ChildSyncFunction) {
+    this.#function = called;
+  }
+
+  async accepts(doc: string): Promise<boolean> {
+    try {
+      const { outcome, truthy } = await this.#function.call({
+        doc,
+        oldDoc: null,
+        meta: 'null',
+        writer: null,
+      });
+      if (outcome.rejection === undefined) return truthy;
+      throw functionFailed(`threw: ${outcome.rejection.reason}`);
+    } catch (cause) {
+      if (!isGatewayError(cause, 'functionFailed')) throw cause;
+      const message = cause.message.replace(/^sync function/, 'filter');
+      throw new GatewayError('functionFailed', message, { details: cause.details, cause });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#function[Symbol.dispose]();
   }
 }

@@ -55,6 +55,43 @@ export function recordsContract(open: OpenBucket): void {
     assert.deepEqual(await bucket.commit([absent]), failed);
   });
 
+  test('the version of a kind of records is another one after each change of them', async () => {
+    await using bucket = await open();
+    const versionOf = () => bucket.recordsVersion({ kind: 'k', database: 'd' });
+    const versions = [await versionOf()];
+    for (const [id, value] of [
+      ['a', '1'],
+      ['b', '1'],
+      ['a', '2'],
+      ['a', null],
+      ['a', '1'],
+      ['b', null],
+      ['a', null],
+      ['b', '1'],
+    ] as const) {
+      await apply(bucket, putRecord(recordKey(id, 'k', 'd'), { value }));
+      const version = await versionOf();
+      assert.notEqual(version, versions.at(-1));
+      versions.push(version);
+    }
+    await apply(bucket, putRecord(recordKey('c', 'j', 'd')));
+    await apply(bucket, putRecord(recordKey('c', 'k', '')));
+    assert.equal(await versionOf(), versions.at(-1), 'others do not matter');
+    assert.equal(bucket.trouble, undefined);
+  });
+
+  test('the last change of records is another one after each write and removal', async () => {
+    await using bucket = await open();
+    const told = [await bucket.lastRecordChange()];
+    for (const value of ['1', '2', null, '1']) {
+      await apply(bucket, putRecord(recordKey('a'), { value }));
+      const now = await bucket.lastRecordChange();
+      assert(!told.includes(now));
+      told.push(now);
+    }
+    assert.equal(await bucket.lastRecordChange(), told.at(-1), 'the same as long as none was');
+  });
+
   test('a record that is past its expiry is absent', async () => {
     await using bucket = await open();
     const key = recordKey('r');

@@ -5,15 +5,14 @@ import type {
   AccessPrecondition,
   CollectionId,
   Grant,
-  ListedPrincipal,
   PrincipalKey,
-  PrincipalRange,
   StoredGrant,
   StoredPrincipal,
 } from '../bucket.ts';
 import type { RecordKey, RecordRange, StoredRecord } from '../records.ts';
 import { Query } from './query.ts';
 import { isPast } from './record-writer.ts';
+import type { ListedPrincipal, PrincipalRange } from '../scan.ts';
 
 type PrincipalRow = readonly [value: string | null, seq: Sequence, accessVersion: Sequence];
 
@@ -38,6 +37,11 @@ export class AccessReader {
   readonly #listed: Query<[principal: PrincipalKey, value: string]>;
   readonly #record: Query<[cas: Cas, expiry: number, value: string]>;
   readonly #records: Query<[id: string, cas: Cas, expiry: number, value: string]>;
+  readonly #recordCas: Query<[cas: Cas]>;
+  /** What holds as long as the snapshot does. */
+  #recordChange: Cas | undefined;
+  readonly #accessChanges = new Map<string, Sequence>();
+  readonly #recordsVersion: Query<[count: number, newest: number | null]>;
 
   constructor(db: DatabaseSync) {
     const ofPrincipal = 'WHERE database = ? AND principal = ?';
@@ -75,6 +79,22 @@ export class AccessReader {
        WHERE kind = ? AND database = ? AND id >= ? AND (expiry = 0 OR expiry > ?)
        ORDER BY id LIMIT abs(?)`,
     );
+    this.#recordCas = new Query(db, 'SELECT record_cas FROM bucket');
+    this.#recordsVersion = new Query(
+      db,
+      'SELECT count(*), max(cas) FROM records WHERE kind = ? AND database = ?',
+    );
+  }
+
+  /** What was kept of the snapshot before is not true any more. */
+  beginSnapshot(): void {
+    this.#recordChange = undefined;
+    this.#accessChanges.clear();
+  }
+
+  lastRecordChange(): Cas {
+    this.#recordChange ??= this.#recordCas.one()?.[0] ?? (0 as Cas);
+    return this.#recordChange;
   }
 
   /** The principal, then the roles that it has or had. Call it in a snapshot. */
@@ -100,7 +120,12 @@ export class AccessReader {
 
   lastChange(database: string, principals: readonly PrincipalKey[] | undefined): Sequence {
     if (principals === undefined) {
-      return this.#newestVersion.one(database)?.[0] ?? (0 as Sequence);
+      let newest = this.#accessChanges.get(database);
+      if (newest === undefined) {
+        newest = this.#newestVersion.one(database)?.[0] ?? (0 as Sequence);
+        this.#accessChanges.set(database, newest);
+      }
+      return newest;
     }
     let last = 0 as Sequence;
     for (const principal of principals) {
@@ -129,6 +154,12 @@ export class AccessReader {
     return this.#records
       .all(kind, database, start, nowSecs, limit)
       .map(([id, cas, expiry, value]) => ({ key: { kind, database, id }, cas, value, expiry }));
+  }
+
+  /** The CAS of a new record is the greatest that there ever was. */
+  recordsVersion({ kind, database }: Pick<RecordRange, 'kind' | 'database'>): string {
+    const [count, newest] = this.#recordsVersion.one(kind, database) ?? [0, null];
+    return `${count} ${newest ?? 0}`;
   }
 
   #stored(database: string, principal: PrincipalKey): StoredPrincipal {

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import type { Sequence } from '../../document/types.ts';
+import { must } from '../../util/assert.ts';
 import {
   FLAG,
   type ChannelPage,
@@ -18,7 +19,13 @@ interface Found {
   readonly channel: string | undefined;
 }
 
-type StateRow = readonly [seq: Sequence, text: string, body: string | null];
+/** `large` is the row of a body that is larger than SMALL_BYTES, in whose place `body` is null. */
+type StateRow = readonly [seq: Sequence, text: string, body: string | null, large: number | null];
+
+/** Bodies up to here come with their page, however many of them are in it. */
+const SMALL_BYTES = 32 * 1024;
+/** Larger ones end a page where they come to more than this together; one has its place. */
+const LARGE_CHARS_MAX = 2 * 1024 * 1024;
 
 /**
  * Reads the channel index by page. Everything is an index seek: the cost follows the page and the
@@ -29,6 +36,7 @@ export class ChannelReader {
   readonly #ofChannel: Query<IndexEntry>;
   readonly #ofCollection: Query<IndexEntry>;
   readonly #states: Query<StateRow>;
+  readonly #body: Query<[body: string]>;
 
   constructor(db: DatabaseSync, names: ChannelNames) {
     this.#names = names;
@@ -46,9 +54,13 @@ export class ChannelReader {
     // One statement for a page: a third of the cost of one for each row.
     this.#states = new Query(
       db,
-      `SELECT m.seq, m.text, d.body FROM json_each(?) j CROSS JOIN metadata m ON m.id = j.value
+      `SELECT m.seq, m.text,
+              CASE WHEN octet_length(d.body) <= ${SMALL_BYTES} THEN d.body END,
+              CASE WHEN octet_length(d.body) > ${SMALL_BYTES} THEN d.id END
+       FROM json_each(?) j CROSS JOIN metadata m ON m.id = j.value
        LEFT JOIN documents d ON d.id = m.document AND d.cas = m.seq`,
     );
+    this.#body = new Query(db, 'SELECT body FROM documents WHERE id = ?');
   }
 
   /** Call it in a snapshot, whose end of history is `lastSequence`. */
@@ -71,7 +83,10 @@ export class ChannelReader {
       }
       found.push(row);
     }
-    return { stale: false, rows: this.#rows(found, request), scannedTo, lastSequence };
+    const rows = this.#rows(found, request);
+    // Cut short by what is large.
+    if (rows.length < found.length) scannedTo = must(rows.at(-1), 'one has its place').seq;
+    return { stale: false, rows, scannedTo, lastSequence };
   }
 
   *#entries(request: ChannelRequest, upTo: number): Iterable<Found> {
@@ -107,16 +122,36 @@ export class ChannelReader {
     return known;
   }
 
+  /** The first rows, up to a sequence for whose document there is no room. */
   #rows(found: readonly Found[], request: ChannelRequest): readonly ChannelRow[] {
     const states = this.#statesOf(found, request);
-    return found.map(({ entry, channel }) => {
+    const rows: ChannelRow[] = [];
+    let largeChars = 0;
+    let last: { readonly seq: Sequence; readonly body: string } | undefined;
+    for (const { entry, channel } of found) {
       const [seq, , flags, rev, key] = entry;
       const row = { seq, key, rev, flags, body: null, ...(channel !== undefined && { channel }) };
       const state = wantsState(flags, request) ? states.get(seq) : undefined;
-      if (state === undefined) return row;
-      const [, metadata, body] = state;
-      return { ...row, body: request.bodies ? body : null, metadata };
-    });
+      if (state === undefined) {
+        rows.push(row);
+        continue;
+      }
+      const [, metadata, small, large] = state;
+      let body = request.bodies ? small : null;
+      if (request.bodies && large !== null) {
+        // It is there once, though several channels hold it.
+        if (last?.seq !== seq) {
+          const [text] = must(this.#body.one(large), 'it is in the snapshot');
+          if (largeChars > 0 && largeChars + text.length > LARGE_CHARS_MAX)
+            return rows.filter((one) => one.seq < seq);
+          largeChars += text.length;
+          last = { seq, body: text };
+        }
+        ({ body } = last);
+      }
+      rows.push({ ...row, body, metadata });
+    }
+    return rows;
   }
 
   /** By sequence, the state of the documents that are still at it and whose state is wanted. */

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import type { Cas, DocId, RevId, Sequence } from '../../document/types.ts';
-import type { CollectionId, RevisionBody, ScanRange, StoredDocument } from '../bucket.ts';
+import type { CollectionId, RevisionBody, StoredDocument } from '../bucket.ts';
+import type { CountedKeys, ScanRange } from '../scan.ts';
 import { casOf } from './document-writer.ts';
 import { Query } from './query.ts';
 import { isPast } from './record-writer.ts';
@@ -47,6 +48,8 @@ export class DocumentReader {
   readonly #foreignRange: Query<ForeignRow>;
   readonly #revisionBody: Query<[expiry: number, body: string, attachments: string]>;
   readonly #expired: Query<[key: DocId]>;
+  readonly #countKeys: Query<[count: number, last: DocId | null]>;
+  readonly #countUnchanged: Query<[count: number]>;
 
   constructor(db: DatabaseSync) {
     this.#document = new Query(
@@ -71,6 +74,16 @@ export class DocumentReader {
       `SELECT key FROM documents WHERE collection = ? AND expiry > 0 AND expiry <= ?
        ORDER BY expiry LIMIT abs(?)`,
     );
+    this.#countKeys = new Query(
+      db,
+      `SELECT count(*), max(key) FROM (SELECT key FROM metadata
+       WHERE collection = ? AND key > ? ORDER BY key LIMIT abs(?))`,
+    );
+    this.#countUnchanged = new Query(
+      db,
+      `SELECT count(*) FROM (SELECT 1 FROM metadata INDEXED BY metadata_seq
+       WHERE collection = ? AND seq <= ? LIMIT abs(?))`,
+    );
   }
 
   /** A document that has metadata; needs no snapshot. */
@@ -94,14 +107,19 @@ export class DocumentReader {
     const next = after === undefined ? '' : `${after}\0`;
     const bounds = [collection, compareBytes(start, next) > 0 ? start : next, end, limit] as const;
     const query = range.bodies ? this.#range : this.#bareRange;
-    const own = query.all(...bounds).map(storedDocument);
+    const own =
+      range.charsMax === undefined
+        ? query.all(...bounds).map(storedDocument)
+        : cutAt(query.each(...bounds), range.charsMax);
     const ownKeys = new Set(own.map(({ key }) => key));
     const foreign = this.#foreignRange
       .all(...bounds)
       .filter(([key]) => !ownKeys.has(key))
       .map(foreignDocument);
     if (foreign.length === 0) return own;
-    const documents = [...own, ...foreign].sort(byKeyBytes).slice(0, limit);
+    const cut = own.length < limit && range.charsMax !== undefined ? own.at(-1) : undefined;
+    const within = cut === undefined ? foreign : foreign.filter((one) => byKeyBytes(one, cut) < 0);
+    const documents = [...own, ...within].sort(byKeyBytes).slice(0, limit);
     return range.bodies ? documents : documents.map((document) => ({ ...document, body: null }));
   }
 
@@ -114,9 +132,31 @@ export class DocumentReader {
     return { body: row[1], attachments: JSON.parse(row[2]) as RevisionBody['attachments'] };
   }
 
+  countKeys(collection: CollectionId, after: string, limit: number): CountedKeys {
+    const [count, last] = this.#countKeys.one(collection, after, limit) ?? [0, null];
+    return { count, last: last ?? undefined };
+  }
+
+  countUnchangedSince(collection: CollectionId, seq: Sequence, limit: number): number {
+    return this.#countUnchanged.one(collection, seq, limit)?.[0] ?? 0;
+  }
+
   expired(collection: CollectionId, nowSecs: number, limit: number): readonly DocId[] {
     return this.#expired.all(collection, nowSecs, limit).map(([key]) => key);
   }
+}
+
+/** The rows up to the one that brings the bodies to so many characters. */
+function cutAt(rows: Iterable<DocumentRow>, charsMax: number): readonly StoredDocument[] {
+  const documents: StoredDocument[] = [];
+  let chars = 0;
+  for (const row of rows) {
+    const document = storedDocument(row);
+    documents.push(document);
+    chars += document.body?.length ?? 0;
+    if (chars >= charsMax) break;
+  }
+  return documents;
 }
 
 function storedDocument(row: DocumentRow): StoredDocument {

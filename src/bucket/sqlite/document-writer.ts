@@ -53,6 +53,7 @@ export class DocumentWriter {
   readonly #insertBody: Query;
   readonly #updateBody: Query;
   readonly #deleteBody: Query;
+  readonly #stampBody: Query;
   readonly #body: Query<[body: string]>;
   readonly #insertMetadata: Query;
   readonly #updateMetadata: Query;
@@ -81,6 +82,7 @@ export class DocumentWriter {
       'INSERT INTO documents (collection, key, cas, expiry, body) VALUES (?, ?, ?, ?, ?)',
     );
     this.#updateBody = query('UPDATE documents SET cas = ?, expiry = ?, body = ? WHERE id = ?');
+    this.#stampBody = query('UPDATE documents SET cas = ?, expiry = ? WHERE id = ?');
     this.#deleteBody = query('DELETE FROM documents WHERE id = ?');
     this.#body = new Query(db, 'SELECT body FROM documents WHERE id = ?');
     this.#insertMetadata = query(
@@ -169,6 +171,10 @@ export class DocumentWriter {
   /** Gives the row of the body, 0 for none. */
   #writeBody(change: DocumentChange, document: number, seq: Sequence): number {
     const { body, expiry } = change;
+    if (change.keepsBody === true) {
+      if (document !== 0) this.#stampBody.run(seq, expiry, document);
+      return document;
+    }
     if (body === null) {
       if (document !== 0) this.#deleteBody.run(document);
       return 0;

@@ -16,6 +16,10 @@ const RECHECK_BUSY_MS = 20;
 interface HistorySource {
   /** The end of the history as it is visible now; throws where it cannot be read. */
   lastSequence(): Sequence;
+  /** Every second: whether the file is there and can be read. */
+  isReadable(): boolean;
+  /** The end of the history could not be read. */
+  failed(cause: unknown): void;
   /** Whether commits of this process are on their way. */
   committing(): boolean;
   /** The file that changes with every commit of any process; undefined where there is but one. */
@@ -52,7 +56,10 @@ export class HistoryWatch implements Disposable {
     for (const waiter of this.#waiters) if (waiter.seq < seq) waiter.wake();
   }
 
-  /** Resolves when the history has grown past `seq`, `signal` aborts, or the watch is disposed. */
+  /**
+   * Resolves when the history has grown past `seq` or cannot be read, `signal` aborts, or the watch
+   * is disposed.
+   */
   async above(seq: Sequence, signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#closing.signal.aborted) return;
     if (this.#watching === undefined) this.#startWatching();
@@ -71,7 +78,7 @@ export class HistoryWatch implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closing.abort();
-    for (const { wake } of this.#waiters) wake();
+    this.#wakeAll();
     this.#stopWatching();
   }
 
@@ -80,7 +87,13 @@ export class HistoryWatch implements Disposable {
       this.raise(this.#source.lastSequence());
     } catch (cause) {
       this.#log.warn('the history of the bucket cannot be read; trying again', { cause });
+      this.#source.failed(cause);
+      this.#wakeAll();
     }
+  }
+
+  #wakeAll(): void {
+    for (const { wake } of this.#waiters) wake();
   }
 
   #startWatching(): void {
@@ -123,7 +136,8 @@ export class HistoryWatch implements Disposable {
       if (signal.aborted) return;
       // A busy reader waits again and again: its watch is kept until a second without a waiter.
       if (this.#waiters.size === 0) this.#stopWatching();
-      else this.#check();
+      else if (this.#source.isReadable()) this.#check();
+      else this.#wakeAll();
     }
   }
 

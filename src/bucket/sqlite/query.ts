@@ -22,6 +22,11 @@ export class Query<Row extends readonly unknown[] = readonly never[]> {
     return this.#statement.all(...values) as unknown as readonly Row[];
   }
 
+  /** Row by row; whoever stops early costs no more than what was asked for. */
+  each(...values: SQLInputValue[]): IterableIterator<Row> {
+    return this.#statement.iterate(...values) as unknown as IterableIterator<Row>;
+  }
+
   /** For statements that write: the id of an inserted row. */
   run(...values: SQLInputValue[]): { readonly changes: number; readonly lastId: number } {
     const { changes, lastInsertRowid } = this.#statement.run(...values);

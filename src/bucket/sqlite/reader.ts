@@ -9,6 +9,7 @@ import { AttachmentReader } from './attachment-reader.ts';
 import { ChannelNames } from './channel-names.ts';
 import { ChannelReader } from './channel-reader.ts';
 import { DocumentReader } from './document-reader.ts';
+import { LeaseReader } from './lease-reader.ts';
 import { MutationReader } from './mutation-reader.ts';
 import { Query } from './query.ts';
 import { isBusy, storeError } from './store-error.ts';
@@ -30,6 +31,7 @@ export class Reader implements Disposable {
   readonly access: AccessReader;
   readonly mutations: MutationReader;
   readonly attachments: AttachmentReader;
+  readonly leases: LeaseReader;
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #begin: Query;
@@ -50,6 +52,7 @@ export class Reader implements Disposable {
       this.access = new AccessReader(db);
       this.mutations = new MutationReader(db, names);
       this.attachments = new AttachmentReader(db);
+      this.leases = new LeaseReader(db);
       this.#begin = new Query(db, 'BEGIN');
       this.#commit = new Query(db, 'COMMIT');
       this.#last = new Query(db, 'SELECT seq FROM bucket');
@@ -89,6 +92,7 @@ export class Reader implements Disposable {
 
   #openSnapshot(): void {
     this.#begin.run();
+    this.access.beginSnapshot();
     // Runs when the promises that are settled now have been followed, before the next event.
     process.nextTick(() => this.#closeSnapshot());
   }

@@ -10,12 +10,14 @@ import type {
 } from '../bucket.ts';
 import type { RecordKey } from '../records.ts';
 import { accessKey, type GrantWriter } from './grant-writer.ts';
+import type { LeaseWriter } from './lease-writer.ts';
 import { Query } from './query.ts';
 import { nextRecordCas, nextSequence, type Transaction } from './transaction.ts';
 
 /** Writes records and principals, and checks the preconditions that are about them. */
 export class RecordWriter {
   readonly #grants: GrantWriter;
+  readonly #leases: LeaseWriter;
   readonly #record: Query<[cas: Cas, expiry: number]>;
   readonly #putRecord: Query;
   readonly #deleteRecord: Query;
@@ -23,8 +25,9 @@ export class RecordWriter {
   readonly #putPrincipal: Query;
   readonly #accessVersion: Query<[version: Sequence]>;
 
-  constructor(db: DatabaseSync, grants: GrantWriter) {
+  constructor(db: DatabaseSync, grants: GrantWriter, leases: LeaseWriter) {
     this.#grants = grants;
+    this.#leases = leases;
     const where = 'WHERE kind = ? AND database = ? AND id = ?';
     this.#record = new Query(db, `SELECT cas, expiry FROM records ${where}`);
     this.#putRecord = new Query(
@@ -51,8 +54,9 @@ export class RecordWriter {
   }
 
   /** The first precondition that does not hold; undefined where all do. */
-  judge(tx: Transaction, judgement: Judgement): 'function' | 'access' | undefined {
-    const { function: judged, access } = judgement;
+  judge(tx: Transaction, judgement: Judgement): 'lease' | 'function' | 'access' | undefined {
+    const { function: judged, access, lease } = judgement;
+    if (lease !== undefined && !this.#leases.holds(lease)) return 'lease';
     if (judged !== undefined && this.#casOf(tx, judged.record) !== judged.cas) return 'function';
     if (access !== undefined && this.#accessChanged(tx, access)) return 'access';
     return undefined;
@@ -64,7 +68,8 @@ export class RecordWriter {
     if (change.ifCas !== undefined && change.ifCas !== actualCas) {
       return { ok: false, failed: 'cas', actualCas };
     }
-    const { ifRecord } = change;
+    const { ifRecord, lease } = change;
+    if (lease !== undefined && !this.#leases.holds(lease)) return { ok: false, failed: 'lease' };
     if (ifRecord !== undefined && this.#casOf(tx, ifRecord.record) !== ifRecord.cas) {
       return { ok: false, failed: 'record' };
     }

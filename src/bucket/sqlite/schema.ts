@@ -159,6 +159,16 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE attachment_references ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX attachment_references_until ON attachment_references (until) WHERE until > 0;
   `,
+  // Who has what for a while; `until_ms` by the clock of the machine, ms since 1970.
+  `
+  CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    fence INTEGER NOT NULL,
+    about TEXT NOT NULL,
+    until_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

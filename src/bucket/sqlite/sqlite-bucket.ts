@@ -1,4 +1,4 @@
-import type { Digest, DocId, RevId, Sequence } from '../../document/types.ts';
+import type { Cas, Digest, DocId, RevId, Sequence } from '../../document/types.ts';
 import { GatewayError } from '../../util/errors.ts';
 import {
   BATCH_MAX,
@@ -10,19 +10,20 @@ import {
   type ChannelRequest,
   type CollectionId,
   type CommitResult,
-  type ListedPrincipal,
   type MutationPage,
   type PrincipalKey,
-  type PrincipalRange,
   type RevisionBody,
-  type ScanRange,
   type StoredAttachment,
   type StoredDocument,
   type StoredGrant,
 } from '../bucket.ts';
+import type { Leases } from '../leases.ts';
 import type { RecordKey, RecordRange, StoredRecord } from '../records.ts';
+import type { CountedKeys, ListedPrincipal, PrincipalRange, ScanRange } from '../scan.ts';
+import type { BucketTrouble } from '../trouble.ts';
 import { getAttachment, putAttachment, type UploadOptions } from './attachments.ts';
 import type { MutationCursor } from './mutation-reader.ts';
+import { SqliteLeases } from './sqlite-leases.ts';
 import type { Store } from './store.ts';
 
 /** A bucket in an SQLite file, as one who opened it holds it. */
@@ -43,6 +44,14 @@ export class SqliteBucket implements Bucket {
 
   get uuid(): string {
     return this.#shared.uuid;
+  }
+
+  get trouble(): BucketTrouble | undefined {
+    return this.#shared.health.trouble;
+  }
+
+  get leases(): Leases {
+    return new SqliteLeases(this.#store);
   }
 
   async openCollection(name: string): Promise<CollectionId> {
@@ -81,11 +90,31 @@ export class SqliteBucket implements Bucket {
     return await this.#store.reader.read(({ documents }) => documents.scan(collection, range));
   }
 
+  async countKeys(
+    collection: CollectionId,
+    { after, limit }: { readonly after: string; readonly limit: number },
+  ): Promise<CountedKeys> {
+    return await this.#store.reader.read(({ documents }) =>
+      documents.countKeys(collection, after, limit),
+    );
+  }
+
+  async countUnchangedSince(
+    collection: CollectionId,
+    seq: Sequence,
+    limit: number,
+  ): Promise<number> {
+    return await this.#store.reader.read(({ documents }) =>
+      documents.countUnchangedSince(collection, seq, limit),
+    );
+  }
+
   async commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
     return await this.#store.commit(changes);
   }
 
   async lastSequence(): Promise<Sequence> {
+    this.#store.health.requireReadable();
     return await this.#store.reader.read((reader) => reader.lastSequence());
   }
 
@@ -106,6 +135,7 @@ export class SqliteBucket implements Bucket {
     const ended = AbortSignal.any([signal, this.#closing.signal]);
     let cursor: MutationCursor = { seq: since };
     while (!ended.aborted) {
+      store.health.requireReadable();
       const { step, last } = await store.reader.read((reader) => {
         const end = reader.lastSequence();
         return { step: reader.mutations.step(cursor, end), last: end };
@@ -146,10 +176,18 @@ export class SqliteBucket implements Bucket {
     return await store.reader.read(({ access }) => access.record(key, store.nowSecs()));
   }
 
+  async lastRecordChange(): Promise<Cas> {
+    return await this.#store.reader.read(({ access }) => access.lastRecordChange());
+  }
+
   async listRecords(range: RecordRange): Promise<readonly StoredRecord[]> {
     atMostBatch(range.limit);
     const store = this.#store;
     return await store.reader.read(({ access }) => access.records(range, store.nowSecs()));
+  }
+
+  async recordsVersion(range: Pick<RecordRange, 'kind' | 'database'>): Promise<string> {
+    return await this.#store.reader.read(({ access }) => access.recordsVersion(range));
   }
 
   async putAttachment(
@@ -184,7 +222,8 @@ export class SqliteBucket implements Bucket {
   }
 
   async removeExpired(now: number, graceSecs: number): Promise<boolean> {
-    return await this.#store.writer.removeExpired(now, graceSecs);
+    const { health, writer } = this.#store;
+    return await health.ofWrite(writer.removeExpired(now, graceSecs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
 import type { Log } from '../../observability/log.ts';
@@ -84,14 +84,21 @@ export class SqliteServer implements BucketServer {
       .sort();
   }
 
+  async stampOf(name: string): Promise<string | undefined> {
+    const path = this.#pathOf(name);
+    const file = await fileStamp(path);
+    return file && `${file} ${await fileStamp(`${path}-wal`)}`;
+  }
+
   async open(name: string, { create }: { readonly create: boolean }): Promise<Bucket> {
     if (!BUCKET_NAME.test(name)) {
       throw new GatewayError('badRequest', `"${name}" is not the name of a bucket`);
     }
-    const path = join(this.#folder, `${name}${EXTENSION}`);
+    const path = this.#pathOf(name);
     if (!create && !(await isThere(path))) {
       throw new GatewayError('missing', `there is no bucket "${name}"`);
     }
+    await this.#closeMoved(name);
     const shared = this.#share(name, path);
     try {
       const store = await shared.store;
@@ -102,12 +109,27 @@ export class SqliteServer implements BucketServer {
     }
   }
 
+  #pathOf(name: string): string {
+    return join(this.#folder, `${name}${EXTENSION}`);
+  }
+
   /** Closes what is still open. */
   async [Symbol.asyncDispose](): Promise<void> {
     const open = [...this.#open.values()];
     this.#open.clear();
     for (const { store } of open) await closeStore(store);
     if (this.#temporary) await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /**
+   * A file that was replaced is closed before the one in its place is opened, whoever still holds
+   * it: their connections would share a log of changes.
+   */
+  async #closeMoved(name: string): Promise<void> {
+    const known = this.#open.get(name);
+    if (known === undefined || !(await hasMoved(known.store))) return;
+    if (this.#open.get(name) === known) this.#open.delete(name);
+    await closeStore(known.store);
   }
 
   #share(name: string, path: string): Shared {
@@ -133,6 +155,23 @@ export class SqliteServer implements BucketServer {
     if (shared.holders > 0) return;
     if (this.#open.get(name) === shared) this.#open.delete(name);
     await closeStore(shared.store);
+  }
+}
+
+/** Undefined where there is no such file, or none that can be looked at. */
+async function fileStamp(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  return found && `${found.ino} ${found.size} ${found.mtimeMs}`;
+}
+
+async function hasMoved(opening: Promise<Store>): Promise<boolean> {
+  try {
+    const { health } = await opening;
+    health.check();
+    return health.trouble?.kind === 'moved';
+  } catch {
+    // It never opened, of which whoever opened it was told.
+    return false;
   }
 }
 

@@ -30,10 +30,27 @@ export function storeError(cause: unknown): unknown {
   return new GatewayError(tag, reason, { cause, details: { sqlite: code } });
 }
 
-/** Whether the whole store fails (full disk, lock, damage), not the one call. */
+/** Whether the whole store fails (full disk, lock, damage, no such file), not the one call. */
 export function isStoreWide(cause: unknown): boolean {
+  if (isMoved(cause)) return true;
   const code = sqliteCode(cause);
   return code !== undefined && STORE_WIDE.includes(code);
+}
+
+const MOVED = { moved: true } as const;
+
+/** The name of the bucket's file leads to another file by now, or to none. */
+export function movedError(reason: string): GatewayError {
+  return new GatewayError('unavailable', reason, { details: MOVED });
+}
+
+export function isMoved(cause: unknown): boolean {
+  return cause instanceof GatewayError && cause.details['moved'] === true;
+}
+
+/** Whether a commit failed because of another process's lock, as it is told to callers. */
+export function isLocked(cause: unknown): boolean {
+  return cause instanceof GatewayError && BUSY.includes(Number(cause.details['sqlite']));
 }
 
 /** Whether another process holds a lock: trying again may help. */

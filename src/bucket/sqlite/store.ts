@@ -4,9 +4,11 @@ import type { Clock } from '../../util/clock.ts';
 import type { BucketSupport, Change, CollectionId, CommitResult } from '../bucket.ts';
 import { GatewayError } from '../../util/errors.ts';
 import { GroupCommit } from '../group-commit.ts';
+import { BucketFile } from './bucket-file.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
 import { HistoryWatch } from './history-watch.ts';
 import { Reader } from './reader.ts';
+import { StoreHealth } from './store-health.ts';
 import type { WriterOptions } from './writer.ts';
 import { WriterThread } from './writer-thread.ts';
 
@@ -33,6 +35,7 @@ export class Store implements AsyncDisposable {
   readonly reader: Reader;
   readonly writer: WriterThread;
   readonly watch: HistoryWatch;
+  readonly health: StoreHealth;
   readonly chunkBuffers = new ChunkBuffers();
   readonly #commits: GroupCommit;
   readonly #collections = new Map<string, CollectionId>();
@@ -48,11 +51,16 @@ export class Store implements AsyncDisposable {
     this.writer = writer;
     this.reader = new Reader(options.file.path, options.clock);
     this.#commits = new GroupCommit(async (calls) => await writer.commit(calls, this.nowSecs()));
+    const { path, busyTimeoutMs } = options.file;
+    const inspected = { file: new BucketFile(path), uuid, busyTimeoutMs };
+    this.health = new StoreHealth(inspected, options.clock);
     this.watch = new HistoryWatch(
       {
         lastSequence: () => this.reader.lastSequence(),
+        isReadable: () => this.health.check(),
+        failed: (cause) => this.health.historyFailed(cause),
         committing: () => writer.busy,
-        walPath: options.supports.manyProcesses ? `${options.file.path}-wal` : undefined,
+        walPath: options.supports.manyProcesses ? `${path}-wal` : undefined,
       },
       options,
     );
@@ -88,7 +96,7 @@ export class Store implements AsyncDisposable {
   }
 
   async commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
-    const results = await this.#commits.commit(changes);
+    const results = await this.health.ofWrite(this.#commits.commit(changes));
     let last = 0 as Sequence;
     for (const result of results) if (result.ok && result.seq > last) last = result.seq;
     if (last > 0) this.watch.raise(last);

@@ -35,11 +35,17 @@ export function delegate(bucket: Bucket, methods: Partial<Bucket>): Bucket {
   return {
     supports: bucket.supports,
     uuid: bucket.uuid,
+    leases: bucket.leases,
+    get trouble() {
+      return bucket.trouble;
+    },
     openCollection: async (name) => await bucket.openCollection(name),
     get: async (...args) => await bucket.get(...args),
     getMany: async (...args) => await bucket.getMany(...args),
     getRevisionBody: async (...args) => await bucket.getRevisionBody(...args),
     scan: async (...args) => await bucket.scan(...args),
+    countKeys: async (...args) => await bucket.countKeys(...args),
+    countUnchangedSince: async (...args) => await bucket.countUnchangedSince(...args),
     commit: async (changes) => await bucket.commit(changes),
     lastSequence: async () => await bucket.lastSequence(),
     readChannels: async (request) => await bucket.readChannels(request),
@@ -48,8 +54,10 @@ export function delegate(bucket: Bucket, methods: Partial<Bucket>): Bucket {
     grantsOf: async (...args) => await bucket.grantsOf(...args),
     lastAccessChange: async (...args) => await bucket.lastAccessChange(...args),
     listPrincipals: async (range) => await bucket.listPrincipals(range),
+    lastRecordChange: async () => await bucket.lastRecordChange(),
     getRecord: async (key) => await bucket.getRecord(key),
     listRecords: async (range) => await bucket.listRecords(range),
+    recordsVersion: async (range) => await bucket.recordsVersion(range),
     putAttachment: async (...args) => await bucket.putAttachment(...args),
     keepAttachments: async (digests) => await bucket.keepAttachments(digests),
     getAttachment: async (...args) => await bucket.getAttachment(...args),

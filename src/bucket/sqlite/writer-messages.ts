@@ -1,6 +1,7 @@
 import type { Digest } from '../../document/types.ts';
 import type { ErrorTag } from '../../util/errors.ts';
 import type { Change, CommitResult } from '../bucket.ts';
+import type { LeaseChange } from '../leases.ts';
 import type { WriterOptions } from './writer.ts';
 
 /** What the main thread asks of the writing thread; each request gets one answer, in order. */
@@ -32,6 +33,7 @@ export type WriterRequest =
     }
   | { readonly kind: 'discardUpload'; readonly upload: number }
   | { readonly kind: 'removeExpired'; readonly nowSecs: number; readonly graceSecs: number }
+  | { readonly kind: 'changeLease'; readonly change: LeaseChange }
   | { readonly kind: 'close' };
 
 /** An error as it crosses threads; without `tag` it is a bug's. */

@@ -4,9 +4,12 @@ import type { Digest } from '../../document/types.ts';
 import type { Log } from '../../observability/log.ts';
 import { GatewayError } from '../../util/errors.ts';
 import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
+import type { LeaseChange } from '../leases.ts';
 import type { WireError, WireOutcome, WriterAnswer, WriterRequest } from './writer-messages.ts';
 import type { ChunkOptions, WriterOptions } from './writer.ts';
 
+/** Of the thread's heap: a third of it is filled between two collections. */
+const YOUNG_GENERATION_MB = 12;
 /** Requests that may wait for the thread; uploads and commits each wait for their answers. */
 const REQUESTS_WAITING_MAX = 10_000;
 
@@ -24,6 +27,8 @@ export class WriterThread implements AsyncDisposable {
   readonly #options: WriterOptions;
   readonly #log: Log;
   readonly #waiting = new Map<number, Waiting>();
+  /** Once it was open. */
+  #uuid: string | undefined;
   #worker: Worker | undefined;
   #opened: Promise<unknown> = Promise.resolve();
   #lastId = 0;
@@ -37,7 +42,9 @@ export class WriterThread implements AsyncDisposable {
   /** Opens the file, creating it where it is absent; gives the bucket's UUID. */
   async open(): Promise<string> {
     this.#start();
-    return (await this.#opened) as string;
+    const uuid = (await this.#opened) as string;
+    this.#uuid = uuid;
+    return uuid;
   }
 
   /** What the thread has to do at this moment: whether commits of this process are on their way. */
@@ -84,6 +91,11 @@ export class WriterThread implements AsyncDisposable {
     return (await this.#ask({ kind: 'removeExpired', nowSecs, graceSecs })) as boolean;
   }
 
+  /** What `LeaseWriter.apply` gives. */
+  async changeLease(change: LeaseChange): Promise<unknown> {
+    return await this.#ask({ kind: 'changeLease', change });
+  }
+
   /** Answers what was asked before, then closes the file. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
@@ -117,9 +129,11 @@ export class WriterThread implements AsyncDisposable {
     const file = new URL('./writer-worker.ts', import.meta.url);
     if (import.meta.url.endsWith('.js')) file.pathname = file.pathname.replace(/ts$/, 'js');
     const worker = new Worker(file, {
-      workerData: this.#options,
+      workerData: this.#uuid === undefined ? this.#options : { ...this.#options, uuid: this.#uuid },
       // What the process was started with (`-e`, a debugger) is not for this thread.
       execArgv: [],
+      // What a commit makes is garbage after it: more room would only be more memory.
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     worker.unref();
     this.#worker = worker;

@@ -43,6 +43,8 @@ function answer(writer: Writer, request: WriterRequest): unknown {
       return writer.discardUpload(request.upload);
     case 'removeExpired':
       return writer.removeExpired(request.nowSecs, request.graceSecs);
+    case 'changeLease':
+      return writer.changeLease(request.change);
     case 'close':
       writer[Symbol.dispose]();
       return undefined;

@@ -1,19 +1,24 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 import type { Digest } from '../../document/types.ts';
 import { unreachable } from '../../util/assert.ts';
 import { GatewayError } from '../../util/errors.ts';
 import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
+import type { LeaseChange } from '../leases.ts';
 import { AttachmentWriter } from './attachment-writer.ts';
+import { BatchWriter } from './batch-writer.ts';
+import { BucketFile } from './bucket-file.ts';
 import { ChannelIndexWriter } from './channel-index-writer.ts';
 import { ChannelNames } from './channel-names.ts';
 import { DocumentWriter } from './document-writer.ts';
 import { ExpiryRemover } from './expiry-remover.ts';
 import { GrantWriter } from './grant-writer.ts';
+import { LeaseWriter } from './lease-writer.ts';
 import { Query } from './query.ts';
 import { RecordWriter } from './record-writer.ts';
 import { migrate, requireOurs } from './schema.ts';
-import { isStoreWide } from './store-error.ts';
+import { isStoreWide, movedError } from './store-error.ts';
 import type { Transaction } from './transaction.ts';
 
 /** How a file is written. */
@@ -23,6 +28,8 @@ export interface WriterOptions {
   readonly synchronous: 'FULL' | 'OFF';
   /** How long a write waits for another process's lock. */
   readonly busyTimeoutMs: number;
+  /** Where it was open before: of this bucket, and no other takes its place. */
+  readonly uuid?: string;
   /** The most pages (of 4 KB) that the file may have; 0 for no limit but the disk's. */
   readonly pagesMax: number;
 }
@@ -53,6 +60,8 @@ export class Writer implements Disposable {
   readonly #names: ChannelNames;
   readonly #documents: DocumentWriter;
   readonly #records: RecordWriter;
+  readonly #leases: LeaseWriter;
+  readonly #batches: BatchWriter;
   readonly #attachments: AttachmentWriter;
   readonly #expiry: ExpiryRemover;
   readonly #begin: Query;
@@ -62,9 +71,11 @@ export class Writer implements Disposable {
   readonly #findCollection: Query<[id: CollectionId]>;
   readonly #addCollection: Query;
   readonly #synchronous: WriterOptions['synchronous'];
+  readonly #file: BucketFile;
 
   /** Opens the file, creates it where it is absent, and brings it to the schema of this program. */
   constructor(options: WriterOptions) {
+    requireThere(options);
     this.#db = new DatabaseSync(options.path, { timeout: options.busyTimeoutMs });
     try {
       const db = this.#db;
@@ -80,7 +91,9 @@ export class Writer implements Disposable {
       this.#names = new ChannelNames(db, { writable: true });
       const channels = new ChannelIndexWriter(db, this.#names);
       const grants = new GrantWriter(db);
-      this.#records = new RecordWriter(db, grants);
+      this.#leases = new LeaseWriter(db);
+      this.#batches = new BatchWriter(db, this.#names);
+      this.#records = new RecordWriter(db, grants, this.#leases);
       this.#attachments = new AttachmentWriter(db);
       const parts = { channels, grants, records: this.#records, attachments: this.#attachments };
       this.#documents = new DocumentWriter(db, parts);
@@ -91,6 +104,8 @@ export class Writer implements Disposable {
       this.#setCounters = new Query(db, 'UPDATE bucket SET seq = ?, record_cas = ?');
       this.#findCollection = new Query(db, 'SELECT id FROM collections WHERE name = ?');
       this.#addCollection = new Query(db, 'INSERT INTO collections (name) VALUES (?)');
+      this.#file = new BucketFile(options.path);
+      requireSame(options, this.uuid);
     } catch (cause) {
       this.#db.close();
       throw cause;
@@ -158,15 +173,22 @@ export class Writer implements Disposable {
     this.#unsynced(0, () => this.#attachments.discard(upload));
   }
 
+  /** Not waited for either: who held a lease when the power failed is gone with it. */
+  changeLease(change: LeaseChange): unknown {
+    return this.#unsynced(0, (tx) => this.#leases.apply(tx, change));
+  }
+
   removeExpired(nowSecs: number, graceSecs: number): boolean {
     return this.#transaction(nowSecs, () => this.#expiry.step(nowSecs, graceSecs));
   }
 
   [Symbol.dispose](): void {
     try {
+      // Into the file that is open, also where its name leads to another one.
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } finally {
       this.#db.close();
+      this.#file.takeLogAway();
     }
   }
 
@@ -180,6 +202,11 @@ export class Writer implements Disposable {
         return this.#records.applyPrincipal(tx, change);
       case 'purge':
         return this.#documents.purge(tx, change);
+      case 'batch': {
+        const failed = this.#records.judge(tx, change);
+        if (failed !== undefined) return { ok: false, failed };
+        return this.#batches.apply(tx, change, (each) => this.#apply(tx, each));
+      }
       default:
         return unreachable(change);
     }
@@ -189,7 +216,7 @@ export class Writer implements Disposable {
    * Without waiting for the disk: attachments count only from the commit of a document that refers
    * to them, and its fsync takes along everything that was written to the WAL before.
    */
-  #unsynced<T>(nowSecs: number, work: () => T): T {
+  #unsynced<T>(nowSecs: number, work: (tx: Transaction) => T): T {
     if (this.#synchronous === 'OFF') return this.#transaction(nowSecs, work);
     this.#db.exec('PRAGMA synchronous = NORMAL');
     try {
@@ -210,6 +237,8 @@ export class Writer implements Disposable {
       if (tx.seq !== seq || tx.recordCas !== recordCas) {
         this.#setCounters.run(tx.seq, tx.recordCas);
       }
+      // Nothing is acknowledged that goes into a file which nobody will find again.
+      this.#file.requireInPlace();
       this.#commit.run();
       return result;
     } catch (cause) {
@@ -218,6 +247,16 @@ export class Writer implements Disposable {
       throw cause;
     }
   }
+}
+
+function requireThere({ path, uuid }: WriterOptions): void {
+  if (uuid !== undefined && !existsSync(path))
+    throw movedError('the file of the bucket was removed');
+}
+
+function requireSame(options: WriterOptions, uuid: string): void {
+  if (options.uuid !== undefined && options.uuid !== uuid)
+    throw movedError('the file of the bucket was replaced by another');
 }
 
 /** A file system without shared memory (a network's) holds no bucket: SQLite says so softly. */

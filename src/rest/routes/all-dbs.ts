@@ -3,7 +3,8 @@ import { json } from '../answer.ts';
 import { noBody } from '../body.ts';
 import { lenientFlag } from '../query.ts';
 import { route } from '../route.ts';
-import { databaseState } from '../answer-schemas.ts';
+import { bucketsInTroubleAnswer } from '../state-answer.ts';
+import { bucketInTrouble, databaseState } from '../answer-schemas.ts';
 import { jsonContent } from '../content.ts';
 
 const listed = databaseState.extend({ db_name: z.string(), bucket: z.string() });
@@ -11,11 +12,13 @@ const listed = databaseState.extend({ db_name: z.string(), bucket: z.string() })
 export const getAllDbs = route({
   method: 'GET',
   path: '/_all_dbs',
-  about: 'Names of the databases, sorted; `verbose=true`: with buckets and states.',
+  about:
+    'Names of the databases, sorted; `verbose=true`: with buckets and states, and the buckets ' +
+    'that cannot be opened.',
   access: 'admin',
   query: z.object({ verbose: lenientFlag }),
   body: noBody,
-  answers: { 200: jsonContent(z.array(z.union([z.string(), listed]))) },
+  answers: { 200: jsonContent(z.array(z.union([z.string(), listed, bucketInTrouble]))) },
   handle: ({ query, services }) => {
     const databases = services.registry.list();
     if (query.verbose !== true)
@@ -23,9 +26,9 @@ export const getAllDbs = route({
         200,
         databases.map(({ name }) => name),
       );
-    return json(
-      200,
-      databases.map(({ name, bucket, state }) => ({ db_name: name, bucket, state })),
-    );
+    return json(200, [
+      ...databases.map(({ name, bucket, state }) => ({ db_name: name, bucket, state })),
+      ...bucketsInTroubleAnswer(services.registry),
+    ]);
   },
 });

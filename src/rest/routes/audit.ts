@@ -15,7 +15,7 @@ const auditBody = z.looseObject({
   enabled: z.boolean().optional(),
   events: z.record(z.string(), z.boolean()).optional(),
 });
-const base = { path: '/{db}/_config/audit', access: 'admin', whileOffline: true } as const;
+const base = { path: '/{db}/_config/audit', access: 'admin' } as const;
 
 export const getAudit = route({
   ...base,

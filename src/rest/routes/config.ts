@@ -12,6 +12,7 @@ import { jsonBody, noBody } from '../body.ts';
 import { changeConfiguration } from '../change-configuration.ts';
 import type { ChangingConfiguration } from '../change-configuration.ts';
 import { etagOf } from '../if-match.ts';
+import { withFunctions } from '../inline-functions.ts';
 import { lenientFlag } from '../query.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
@@ -67,7 +68,8 @@ export const postDatabaseConfig = route({
   body: configBody,
   answers: { 201: NO_CONTENT },
   refuses: ['preconditionFailed', 'conflict'],
-  handle: ({ body, ...handling }) => configure(handling, merge(body)),
+  handle: async ({ body, ...handling }) =>
+    configure(handling, merge(await withFunctions(body, handling.services))),
 });
 
 export const putDatabaseConfig = route({
@@ -80,7 +82,8 @@ export const putDatabaseConfig = route({
   body: configBody,
   answers: { 201: NO_CONTENT },
   refuses: ['preconditionFailed', 'conflict'],
-  handle: ({ body, ...handling }) => configure(handling, replace(body)),
+  handle: async ({ body, ...handling }) =>
+    configure(handling, replace(await withFunctions(body, handling.services))),
 });
 
 async function configure(handling: ChangingConfiguration, change: ConfigChange): Promise<Answer> {

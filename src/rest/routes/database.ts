@@ -5,6 +5,7 @@ import { GatewayError } from '../../util/errors.ts';
 import { empty, json } from '../answer.ts';
 import { jsonBody, noBody } from '../body.ts';
 import { lenientFlag } from '../query.ts';
+import { withFunctions } from '../inline-functions.ts';
 import { route } from '../route.ts';
 import { stateAnswer } from '../state-answer.ts';
 import { noQuery } from './no-query.ts';
@@ -26,14 +27,14 @@ export const getDatabase = route({
   path: '/{db}/',
   about:
     'The state of a database and where its history stands; `verbose=true`: since when it is in ' +
-    'that state, and why.',
+    'that state, why, and whether its changes are followed.',
   access: 'reader',
   whileOffline: true,
   query: z.object({ verbose: lenientFlag }),
   body: noBody,
   answers: { 200: jsonContent(status) },
   handle: async ({ database, query, port, services }) => {
-    const { updateSequence, startedMs } = await database.status();
+    const { updateSequence, startedMs, lag } = await database.status();
     return json(200, {
       db_name: database.name,
       update_seq: updateSequence,
@@ -42,7 +43,7 @@ export const getDatabase = route({
       compact_running: false,
       purge_seq: 0,
       disk_format_version: 0,
-      ...stateAnswer(services.registry.served(database.name), { port, ...query }),
+      ...stateAnswer(services.registry.served(database.name), { port, lag, ...query }),
     });
   },
 });
@@ -57,7 +58,7 @@ export const putDatabase = route({
   answers: { 201: NO_CONTENT },
   refuses: ['databaseExists', 'conflict', 'forbidden', 'missing'],
   handle: async ({ params, body, services }) => {
-    await services.registry.create(params.newdb, body);
+    await services.registry.create(params.newdb, await withFunctions(body, services));
     return empty(201);
   },
 });

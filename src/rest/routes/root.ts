@@ -34,7 +34,7 @@ export const getRoot = route({
       couchdb: 'Welcome',
       vendor: { name: VENDOR_NAME, version: vendorVersion },
       version: full,
-      persistent_config: true,
+      persistent_config: !services.registry.isLocal,
       cluster_compat_version: COMPATIBLE_VERSION,
       node_uid: services.nodeUid,
     });

@@ -4,14 +4,15 @@ import { noBody } from '../body.ts';
 import { COMPATIBLE_VERSION, productOf, VENDOR_NAME } from '../product.ts';
 import type { RestServices } from '../rest-services.ts';
 import { route } from '../route.ts';
-import { stateAnswer } from '../state-answer.ts';
+import { bucketsInTroubleAnswer, stateAnswer } from '../state-answer.ts';
 import { noQuery } from './no-query.ts';
 import { z } from 'zod';
-import { databaseState } from '../answer-schemas.ts';
+import { bucketInTrouble, databaseState } from '../answer-schemas.ts';
 import { jsonContent } from '../content.ts';
 
 const answer = z.object({
   databases: z.record(z.string(), databaseState.extend({ seq: z.int() }).loose()),
+  buckets_in_trouble: z.array(bucketInTrouble).optional(),
   version: z.string(),
   vendor: z.object({ name: z.string(), version: z.string() }),
   node_uid: z.string(),
@@ -34,8 +35,10 @@ export const getStatus = route({
       const database = registry.get(name);
       if (database !== undefined) databases[name] = await statusOf(database, services);
     }
+    const buckets = bucketsInTroubleAnswer(registry);
     return json(200, {
       databases,
+      ...(buckets.length === 0 ? {} : { buckets_in_trouble: buckets }),
       version: product.full,
       vendor: { name: VENDOR_NAME, version: product.vendorVersion },
       node_uid: nodeUid,
@@ -48,11 +51,11 @@ async function statusOf(
   database: Database,
   { nodeUid, registry }: RestServices,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const { updateSequence } = await database.status();
+  const { updateSequence, lag } = await database.status();
   return {
     seq: updateSequence,
     server_uuid: nodeUid,
-    ...stateAnswer(registry.served(database.name), { port: 'admin' }),
+    ...stateAnswer(registry.served(database.name), { port: 'admin', lag }),
     require_resync: [],
     replication_status: [],
     cluster: {

@@ -68,6 +68,7 @@ export function makeRealm(limits: Limits): Realm {
         const values: unknown[] = [];
         for (let i = 0; i < args.length; i++) values.push(JSON.parse(args[i] ?? 'null'));
         const result = Reflect.apply(installed.get(), undefined, values);
+        called.truthy = Boolean(result);
         if (!(result instanceof Promise)) return;
         called.pending = true;
         const settled = (how: Thrown) => {
@@ -76,7 +77,10 @@ export function makeRealm(limits: Limits): Realm {
         };
         void promises.then.call(
           result,
-          () => settled({}),
+          (value: unknown) => {
+            called.truthy = Boolean(value);
+            settled({});
+          },
           (reason: unknown) => settled(describeThrown(reason, limits)),
         );
       } catch (error) {
@@ -194,7 +198,8 @@ export function answerOf(state: CallState, thrown: Thrown, limits: Limits): stri
     map.size === 0 ? undefined : [...map].map(([user, names]) => [user, [...names]]);
   const c = [...state.channels];
   const { expiry: e } = state;
-  const text = JSON.stringify({ c, a: pairs(state.access), o: pairs(state.roles), e, q, g });
+  const t = state.truthy ? 1 : undefined;
+  const text = JSON.stringify({ c, a: pairs(state.access), o: pairs(state.roles), e, q, t, g });
   if (text.length <= limits.answerChars) return text;
   return JSON.stringify({ f: [`gave more than ${limits.answerChars} characters of names`, 0, 0] });
 }

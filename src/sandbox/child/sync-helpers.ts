@@ -20,6 +20,8 @@ export interface CallState {
   log: (readonly [level: string, text: string])[];
   /** Whether a promise that the function returned is still open. */
   pending: boolean;
+  /** Whether what it returned, or its promise gave, counts as true. */
+  truthy: boolean;
 }
 
 export function freshState(writer: RealmWriter | null): CallState {
@@ -32,6 +34,7 @@ export function freshState(writer: RealmWriter | null): CallState {
     askedForRights: false,
     log: [],
     pending: false,
+    truthy: false,
   };
 }
 

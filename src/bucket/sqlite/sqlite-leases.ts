@@ -1,0 +1,30 @@
+import type { Lease, LeaseRequest, Leases, StoredLease } from '../leases.ts';
+import type { Store } from './store.ts';
+
+/** The leases of a bucket in an SQLite file. */
+export class SqliteLeases implements Leases {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async take(request: LeaseRequest): Promise<number | undefined> {
+    const fence = await this.#store.writer.changeLease({ kind: 'take', ...request });
+    return fence as number | undefined;
+  }
+
+  async renew(leases: readonly Lease[], forMs: number): Promise<readonly boolean[]> {
+    if (leases.length === 0) return [];
+    const renewed = await this.#store.writer.changeLease({ kind: 'renew', leases, forMs });
+    return renewed as readonly boolean[];
+  }
+
+  async end(leases: readonly Lease[]): Promise<void> {
+    if (leases.length > 0) await this.#store.writer.changeLease({ kind: 'end', leases });
+  }
+
+  async list(prefix: string): Promise<readonly StoredLease[]> {
+    return await this.#store.reader.read(({ leases }) => leases.live(prefix));
+  }
+}

@@ -1,0 +1,98 @@
+import type { Clock } from '../../util/clock.ts';
+import { GatewayError, isGatewayError } from '../../util/errors.ts';
+import type { BucketTrouble } from '../trouble.ts';
+import type { BucketFile } from './bucket-file.ts';
+import { isBusy, isLocked, isMoved, storeError } from './store-error.ts';
+
+/** What is open is read from memory for long: the file itself is looked into so often. */
+const INSPECT_EVERY_MS = 5000;
+
+interface Inspected {
+  readonly file: BucketFile;
+  readonly uuid: string;
+  /** How long a write waits for a lock before it fails. */
+  readonly busyTimeoutMs: number;
+}
+
+/**
+ * Notes what goes wrong with a bucket's file. Reads and writes tell what they meet; beside them the
+ * file is inspected now and then: a connection that is open notices late, or never, that its file
+ * was taken away.
+ */
+export class StoreHealth {
+  readonly #inspected: Inspected;
+  readonly #clock: Clock;
+  #nextInspectionMs = 0;
+  #unreadable: BucketTrouble | undefined;
+  #locked: BucketTrouble | undefined;
+
+  constructor(inspected: Inspected, clock: Clock) {
+    this.#inspected = inspected;
+    this.#clock = clock;
+  }
+
+  get trouble(): BucketTrouble | undefined {
+    return this.#unreadable ?? this.#locked;
+  }
+
+  /** To be called every second or so. Whether the file can be read. */
+  check(): boolean {
+    const nowMs = this.#clock.now();
+    if (this.#unreadable === undefined && nowMs < this.#nextInspectionMs) {
+      if (this.#inspected.file.isInPlace()) return true;
+    }
+    this.#nextInspectionMs = nowMs + INSPECT_EVERY_MS;
+    return this.#inspect();
+  }
+
+  /** Throws what is wrong with the file, as long as it is. */
+  requireReadable(): void {
+    if (this.#unreadable === undefined || this.#inspect()) return;
+    throw new GatewayError('unavailable', this.#unreadable.reason);
+  }
+
+  /** The history could not be read. */
+  historyFailed(cause: unknown): void {
+    if (!isBusy(cause)) this.#found(storeError(cause));
+  }
+
+  /** A write: what it gives, and what that says of the file. */
+  async ofWrite<T>(work: Promise<T>): Promise<T> {
+    try {
+      const result = await work;
+      if (this.#locked !== undefined) this.#locked = undefined;
+      return result;
+    } catch (cause) {
+      if (isMoved(cause)) this.#found(cause);
+      else if (isLocked(cause)) this.#lockedOut(cause);
+      throw cause;
+    }
+  }
+
+  #inspect(): boolean {
+    try {
+      this.#inspected.file.inspect(this.#inspected.uuid);
+      this.#unreadable = undefined;
+      return true;
+    } catch (cause) {
+      this.#found(cause);
+      return false;
+    }
+  }
+
+  #found(cause: unknown): void {
+    const kind = isMoved(cause) ? 'moved' : 'unreadable';
+    if (this.#unreadable?.kind === kind) return;
+    const sinceMs = this.#unreadable?.sinceMs ?? this.#clock.now();
+    this.#unreadable = { kind, reason: reasonOf(cause), sinceMs };
+  }
+
+  #lockedOut(cause: unknown): void {
+    const sinceMs = this.#clock.now() - this.#inspected.busyTimeoutMs;
+    this.#locked ??= { kind: 'locked', reason: reasonOf(cause), sinceMs };
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  return isGatewayError(cause) ? cause.message : 'the file of the bucket cannot be read';
+}

@@ -1,0 +1,170 @@
+import type { DocumentChange, Grant } from '../../bucket/bucket.ts';
+import type { CollectionContext } from '../../database/collection-context.ts';
+import { nowSecs } from '../../database/collection-context.ts';
+import type { CurrentDocument } from '../../database/current-document.ts';
+import { revisionBody } from '../../database/current-document.ts';
+import type { Verdict } from '../../database/judge-revision.ts';
+import { judgeRevision } from '../../database/judge-revision.ts';
+import { moveChannels, presentChannels } from '../../document/channel-state.ts';
+import type { RevisionTree } from '../../document/revision-tree.ts';
+import { allDigests, formatMetadata } from '../../document/sync-metadata.ts';
+import type { RevId } from '../../document/types.ts';
+import { GatewayError } from '../../util/errors.ts';
+
+export interface RerouteOptions {
+  /** As in the bucket. */
+  readonly flags: number;
+  /** Whether it has more leaves than the winner. */
+  readonly isBranched: boolean;
+  /** Whether it is written even where nothing changes. */
+  readonly always: boolean;
+}
+
+/**
+ * Runs the sync function over a document as it is: as by an administrator, without an old revision.
+ * The change that routes it anew, for which no revision is made; undefined where it is routed so
+ * already. What the function refuses is in no channel, and grants nothing. Throws `functionFailed`
+ * where the function breaks, `corrupt`, and what the bucket throws.
+ */
+export async function reroute(
+  context: CollectionContext,
+  current: CurrentDocument,
+  options: RerouteOptions,
+): Promise<DocumentChange | undefined> {
+  const verdict = await judge(context, current, current.rev);
+  const { metadata } = current;
+  const branches = options.isBranched
+    ? await reroutedBranches(context, current, metadata.tree)
+    : metadata.tree;
+  const stays =
+    branches === metadata.tree &&
+    isSameSet(presentChannels(metadata), verdict.channels) &&
+    (await isSameGrants(context, current, verdict.grants));
+  if (stays && !options.always) return undefined;
+  const { tree, dropped } = withoutSuperseded(
+    branches.withChannels(current.rev, verdict.channels),
+    current.rev,
+  );
+  return changeOf(context, current, { verdict, tree, dropped, flags: options.flags });
+}
+
+async function judge(
+  context: CollectionContext,
+  current: CurrentDocument,
+  rev: RevId,
+): Promise<Verdict> {
+  const isWinner = rev === current.rev;
+  const content =
+    isWinner && current.body !== null
+      ? { body: current.body }
+      : await revisionBody(context, current, rev);
+  if (content === undefined)
+    throw new GatewayError('corrupt', `the body of the leaf ${rev} of the document is gone`);
+  const deleted = isWinner ? current.deleted : current.metadata.tree.get(rev)?.deleted === true;
+  return judgeRevision(context, {
+    id: current.key,
+    rev,
+    body: content.body,
+    deleted,
+    parent: undefined,
+    writer: { kind: 'admin' },
+    mustPass: 'unless broken',
+  });
+}
+
+/** A losing leaf can be read by who has one of its channels: they are the new function's, too. */
+async function reroutedBranches(
+  context: CollectionContext,
+  current: CurrentDocument,
+  before: RevisionTree,
+): Promise<RevisionTree> {
+  let tree = before;
+  for (const { rev, channels, keptBody } of before.leaves()) {
+    if (rev === current.rev || keptBody === undefined) continue;
+    const verdict = await judge(context, current, rev);
+    if (!isSameSet(channels ?? [], verdict.channels))
+      tree = tree.withChannels(rev, verdict.channels);
+  }
+  return tree;
+}
+
+/** Bodies of older revisions are kept for a while, for the channels that the old function gave. */
+function withoutSuperseded(
+  before: RevisionTree,
+  winner: RevId,
+): { readonly tree: RevisionTree; readonly dropped: readonly RevId[] } {
+  const dropped: RevId[] = [];
+  let tree = before;
+  for (const { rev, keptBody } of before.revisions()) {
+    if (keptBody === undefined || rev === winner || before.isLeaf(rev)) continue;
+    tree = tree.withKeptBody(rev, undefined);
+    dropped.push(rev);
+  }
+  return { tree, dropped };
+}
+
+function changeOf(
+  context: CollectionContext,
+  current: CurrentDocument,
+  routed: {
+    readonly verdict: Verdict;
+    readonly tree: RevisionTree;
+    readonly dropped: readonly RevId[];
+    readonly flags: number;
+  },
+): DocumentChange {
+  const { verdict, tree, dropped, flags } = routed;
+  const { rev, deleted, seq: rowSeq } = current;
+  const into = verdict.channels;
+  const moved = moveChannels(current.metadata, { into, rev, deleted, rowSeq });
+  const metadata = {
+    ...current.metadata,
+    tree,
+    channels: moved.channels,
+    pastChannels: moved.pastChannels,
+    grantsPresent: verdict.grants.length > 0,
+    savedAt: nowSecs(context),
+    revisionSeq: current.metadata.revisionSeq ?? current.seq,
+  };
+  const { grants } = verdict;
+  const hasGrants = grants.length > 0 || current.metadata.grantsPresent;
+  return {
+    kind: 'document',
+    collection: context.id,
+    key: current.key,
+    ifCas: current.cas,
+    body: null,
+    keepsBody: true,
+    expiry: deleted ? 0 : (verdict.expiry ?? current.expiry),
+    rev,
+    flags,
+    metadata: formatMetadata(metadata),
+    channels: { in: moved.in, out: moved.out },
+    ...(hasGrants ? { grants: { database: context.database, grants } } : {}),
+    ...(dropped.length === 0
+      ? {}
+      : {
+          dropBodies: dropped,
+          attachments: Array.from(allDigests(metadata), ([digest, until]) => ({ digest, until })),
+        }),
+  };
+}
+
+async function isSameGrants(
+  { bucket, id }: CollectionContext,
+  { key, metadata }: CurrentDocument,
+  grants: readonly Grant[],
+): Promise<boolean> {
+  if (!metadata.grantsPresent && grants.length === 0) return true;
+  const before = await bucket.grantsOf(id, key);
+  return isSameSet(before.map(textOf), grants.map(textOf));
+}
+
+const textOf = ({ principal, kind, collection, target }: Grant): string =>
+  JSON.stringify([principal, kind, collection, target]);
+
+function isSameSet(before: readonly string[], after: readonly string[]): boolean {
+  if (before.length === 1 && after.length === 1) return before[0] === after[0];
+  const [a, b] = [new Set(before), new Set(after)];
+  return a.size === b.size && a.isSubsetOf(b);
+}
