@@ -206,6 +206,20 @@ test('a child has no environment, and limits of its own', async () => {
   }
 });
 
+test('functions that are replaced, again and again, leave nothing in the memory of a child', async () => {
+  await using opened = await open({});
+  for (let n = 0; n < 600; n++) {
+    const source = `function (doc) { channel('${n}'); }`;
+    using replaced = await opened.sandbox.syncFunction(source, { timeoutMs: 0, log: silentLog });
+    await replaced.run({ doc: '{}', oldDoc: null, meta: '{}', writer: null });
+  }
+  // Measured: 85 MB; 250 MB where each one's context stays.
+  for (const pid of childrenOf(process.pid)) {
+    const rss = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+    assert(Number(rss) < 150_000, `a child has ${rss} KB`);
+  }
+});
+
 test('a sandbox whose children cannot start says so, and leaves nothing', async () => {
   const limits = { heapMb: 10, dataBaseMb: 0 };
   await assert.rejects(
