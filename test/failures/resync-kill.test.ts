@@ -6,6 +6,7 @@ import { createDatabase } from '../helpers/database.ts';
 import { request } from '../helpers/http.ts';
 import { bringOnline, changeFunction, resyncStatus, startResync } from '../helpers/resync.ts';
 import type { ResyncStatus } from '../helpers/resync.ts';
+import { pauseBetweenCommits } from '../helpers/pause-between-commits.ts';
 import { runGateway, type GatewayProcess } from '../helpers/run-gateway.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
@@ -114,7 +115,7 @@ for (let round = 0; round < ROUNDS; round++) {
 
   test(`paused at ${share}, a process writes nothing after its lease, round ${round}`, async () => {
     const { before } = await begun(`paused${round}`, share);
-    process.kill(a.pid, 'SIGSTOP');
+    await pauseBetweenCommits(a.pid, `${folder.path}/data/shared.sqlite`);
     try {
       await sleep(PAST_LEASE_MS);
       await assertWhole(b, before);
