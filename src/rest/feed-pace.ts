@@ -1,11 +1,11 @@
 import type { Clock } from '../util/clock.ts';
 
 /** The shortest time between two flushes while there is something to flush, ms. */
-const GAP_MS_MIN = 40;
+const GAP_MS_MIN = 30;
 /**
  * The gap is at least this many times what the last flush took: so feeds get a share of the CPU.
  */
-const GAP_PER_FLUSH = 4;
+const GAP_PER_FLUSH = 3;
 const GAP_MS_MAX = 1000;
 
 /**
