@@ -3,9 +3,13 @@ export const HEAP_FLAGS = ['--max-semi-space-size=8'];
 
 /**
  * Begins this process anew with these flags, which a running one cannot take: same process id, same
- * files. Returns where it has them already, or where the platform cannot.
+ * files. Returns where it has them already, where it only runs a short command, or where the
+ * platform cannot.
  */
 export function withHeapFlags() {
+  const [, , command = 'serve'] = process.argv;
+  // Flags without a command are those of `serve`.
+  if (command !== 'serve' && !command.startsWith('-')) return;
   const name = HEAP_FLAGS[0].split('=')[0];
   const { NODE_OPTIONS = '' } = process.env;
   const isSet = [...process.execArgv, NODE_OPTIONS].some((flag) => flag.includes(name));
