@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { withCompileCache } from './compile-cache.js';
-import { HEAP_FLAGS } from './heap.js';
 import { findNode24, node24Missing } from './node24.js';
+import { RUNTIME_FLAGS, withRuntimeEnvironment } from './runtime.js';
 
 const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 /** One Ctrl-C may come twice, by way of npm: within this time it counts once. */
@@ -32,10 +32,10 @@ export async function runGateway(args, { sameSignalWithinMs = SAME_SIGNAL_WITHIN
   }
   const watch = fileURLToPath(new URL('./stop-with-parent.js', import.meta.url));
   // NOTE: detached, so that a terminal's Ctrl-C reaches the gateway once, through this process.
-  const gateway = spawn(node, [...HEAP_FLAGS, '--import', watch, gatewayMain(), ...args], {
+  const gateway = spawn(node, [...RUNTIME_FLAGS, '--import', watch, gatewayMain(), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     detached: true,
-    env: withCompileCache(process.env),
+    env: withRuntimeEnvironment(withCompileCache(process.env)),
   });
   const stopForwarding = forwardSignals(gateway, sameSignalWithinMs);
   const { code, signal } = await ended(gateway);
