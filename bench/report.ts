@@ -1,6 +1,6 @@
 import { GOALS } from './goals.ts';
 
-/** One line of bench/shared/load.mjs. */
+/** One line of bench/shared/load.mjs, or of `lib/import-load.ts`. */
 export interface Measurement {
   readonly workload: string;
   readonly yardsticks?: number;
@@ -10,6 +10,11 @@ export interface Measurement {
   readonly p50_ms?: number;
   readonly p99_ms?: number;
   readonly kb_per_idle_feed?: number;
+  readonly n?: number;
+  readonly seconds?: number;
+  readonly yardstick_ms?: number;
+  /** Of a load: how long each tenth of it took. */
+  readonly ms_per_tenth?: readonly number[];
 }
 
 const COLUMNS = ['workload', 'yardsticks', 'goal', 'reference', '/s', 'CPU-ms', 'more'] as const;
@@ -46,9 +51,11 @@ export function table(rows: readonly (readonly string[])[]): string {
 function row(measured: Measurement): readonly string[] {
   const goal = goalOf(measured.workload);
   const { p50_ms: p50, p99_ms: p99, kb_per_idle_feed: idle, rss_mb: rss } = measured;
+  const { ms_per_tenth: tenths } = measured;
   const more = [
     ...(p50 === undefined ? [] : [`p50 ${p50} ms, p99 ${p99 ?? '?'} ms`]),
     ...(idle === undefined ? [] : [`${idle} KB a feed`]),
+    ...(tenths === undefined ? [] : [`tenths of ${tenths.join(' ')} ms`]),
     ...(rss === undefined ? [] : [`${rss} MB`]),
   ];
   return [

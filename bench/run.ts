@@ -1,6 +1,7 @@
 // `npm run bench`: a gateway on free ports with a folder of its own, under the shared load.
 //   --n 5000           operations a workload
-//   --only put,get     of put, bulk, get, update, changes and fanout; all, where none is named
+//   --only put,get     of put, bulk, get, update, changes, import and fanout; all, where none is
+//                      named. `--only import --n 1000000` tells whether it stays as fast and small
 //   --label NAME       what the results file is called
 // Prints each workload beside its goal and the reference, and writes bench/results/LABEL.json.
 import { spawn } from 'node:child_process';
@@ -13,6 +14,7 @@ import type { GatewayProcess } from '../test/helpers/run-gateway.ts';
 import { runGateway } from '../test/helpers/run-gateway.ts';
 import { temporaryFolder } from '../test/helpers/temporary-folder.ts';
 import { GOALS } from './goals.ts';
+import { measureImport } from './lib/import-load.ts';
 import type { Measurement } from './report.ts';
 import { beyondGoal, report } from './report.ts';
 
@@ -27,7 +29,16 @@ const RESULTS = path.join(import.meta.dirname, 'results');
 
 await using folder = await temporaryFolder();
 await using gateway = await runGateway({ dataDir: folder.path, flags: ['--log-level', 'error'] });
-const { measurements, exitCode } = await load(gateway);
+const only = values.only.split(',').filter((each) => each !== 'import');
+const { measurements, exitCode } =
+  only.length === 0 ? { measurements: [], exitCode: 0 } : await load(gateway, only);
+if (values.only.split(',').includes('import')) {
+  const options = { dataDir: folder.path, n: Number(values.n) };
+  for (const measured of await measureImport(gateway, options)) {
+    console.log(JSON.stringify({ label: values.label, ...measured }));
+    measurements.push(measured);
+  }
+}
 
 console.log(`\n${report(measurements)}`);
 for (const workload of beyondGoal(measurements)) console.log(`beyond its goal: ${workload}`);
@@ -41,12 +52,12 @@ await writeFile(
 process.exitCode = exitCode;
 
 /** Runs the load and gathers its lines, which are shown as they come. */
-async function load({
-  urls,
-  pid,
-}: GatewayProcess): Promise<{ measurements: readonly Measurement[]; exitCode: number }> {
+async function load(
+  { urls, pid }: GatewayProcess,
+  workloads: readonly string[],
+): Promise<{ measurements: Measurement[]; exitCode: number }> {
   const target = ['--public', urls.public, '--admin', urls.admin, '--pid', String(pid)];
-  const options = ['--label', values.label, '--n', values.n, '--only', values.only];
+  const options = ['--label', values.label, '--n', values.n, '--only', workloads.join(',')];
   const child = spawn(
     process.execPath,
     [path.join(import.meta.dirname, 'shared/load.mjs'), ...target, ...options],

@@ -8,6 +8,7 @@ import { DatabaseRegistry } from './database/registry.ts';
 import type { ReadStartupFile } from './database/startup-file.ts';
 import { StartupFile } from './database/startup-file.ts';
 import { GatewayEvents } from './events/gateway-events.ts';
+import { GatewayImports } from './import/gateway-imports.ts';
 import { createMetrics } from './observability/metrics.ts';
 import type { ProcessLog } from './observability/pino-log.ts';
 import { Passwords } from './principals/passwords.ts';
@@ -72,7 +73,8 @@ export async function startGateway(
   const events = opening.use(
     new GatewayEvents({ sandbox, clock, log, outgoing, config, node: nodeUid }),
   );
-  const companions = [events];
+  const imports = new GatewayImports({ clock });
+  const companions = [events, imports];
   const shared = { sandbox, passwords, log, metrics, clock, variables, group, companions };
   const registry = opening.use(
     await DatabaseRegistry.open(shared, server, {
@@ -91,7 +93,7 @@ export async function startGateway(
   const { sample } = config;
   if (sample !== undefined && registry.get(sample.name) === undefined)
     await registry.create(sample.name, sample.config);
-  const tasks = opening.use(new BackgroundTasks({ registry, log, clock }));
+  const tasks = opening.use(new BackgroundTasks({ registry, sandbox, log, clock }));
   const services = restServices(config, {
     registry,
     tasks,
@@ -100,6 +102,7 @@ export async function startGateway(
     metrics,
     clock,
     events,
+    imports,
     nodeUid,
     reload: () => startupFile.reload(),
     readFunction: functionReader(outgoing),
@@ -125,6 +128,7 @@ function restServices(
     | 'registry'
     | 'tasks'
     | 'events'
+    | 'imports'
     | 'log'
     | 'logSettings'
     | 'metrics'

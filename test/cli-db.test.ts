@@ -57,6 +57,23 @@ test('offline and online, also with a delay, and each twice', async () => {
   assert.match(await succeeds('list'), /^shop +shop +Online/mu);
 });
 
+test('online says so where the database stays offline, and why', async () => {
+  const scopes = (collection: string) => ({
+    bucket: 'moved',
+    scopes: { s: { collections: { [collection]: {} } } },
+  });
+  for (const [method, path, json] of [
+    ['PUT', 'from/', scopes('c')],
+    ['POST', 'from/_config', scopes('d')],
+    ['PUT', 'to/', scopes('c')],
+  ] as const)
+    assert.equal((await request(method, `${gateway.admin}/${path}`, { json })).status, 201);
+  const { code, stderr } = await db('online', 'to');
+  assert.equal(code, 1);
+  assert.match(stderr, /to is offline: .* s\.c .* it needs POST \/to\/_resync/u);
+  for (const name of ['from', 'to']) await request('DELETE', `${gateway.admin}/${name}/`);
+});
+
 test('config get, set, history and rollback', async () => {
   const file = path.join(gateway.dataDir, 'shop.json');
   await writeFile(file, '{ // more\n "revs_limit": 40, "sync": `function (doc) {\n}` }');

@@ -13,10 +13,7 @@ const SCENARIOS = path.join(import.meta.dirname, 'conformance/scenarios');
 /** Folders, and scenarios of others, whose features are not there yet, with what is missing. */
 const NOT_YET: Readonly<Record<string, string>> = {
   'auth/config': 'local_jwt',
-  'database/config-import-filter': 'import of what strangers write',
-  'database/scopes': 'require_resync',
   'doc-tools/misc-endpoints': 'auditing',
-  import: 'import of what strangers write',
   'online-offline/admin-while-offline': 'replication between gateways',
   'online-offline/public-while-offline': '_blipsync',
   replication: 'replication between gateways',

@@ -125,6 +125,7 @@ test('the state is told with since when and why, and so is an online that waits 
   assert.ok(inMs > 3_590_000 && inMs <= 3_600_000, String(inMs));
   for (const delay of ['soon', -1, 1e9, [], true])
     assert.equal((await post('told/_online', { delay })).status, 400, JSON.stringify(delay));
+  assert.equal((await post('told/_online', { dealy: 5 })).status, 400, 'no delay is meant');
   assert.equal((await post('told/_offline')).status, 200);
   assert.equal((await stateOf('told'))['online_at'], undefined, '_offline gives it up');
   assert.equal((await post('told/_online', { delay: 0.05 })).status, 200);
@@ -145,7 +146,8 @@ test('a configuration is taken as JSON, a function as JavaScript, and If-Match g
     ['PUT', `${config}/sync`, 'application/json', channelTo('a'), 415],
     ['PUT', `${config}/sync`, 'text/javascript', channelTo('a'), 200],
     ['PUT', `${config}/sync`, 'application/javascript', 'channel(', 400],
-    ['PUT', `${config}/import_filter`, 'application/javascript', 'function() {}', 400],
+    ['PUT', `${config}/import_filter`, 'application/javascript', 'function(', 400],
+    ['PUT', `${config}/import_filter`, 'application/javascript', 'function() {}', 200],
     ['PUT', `${config}/import_filter`, 'application/javascript', '', 200],
   ] as const) {
     const answer = await request(method, url, { body, headers: typed(type) });
@@ -166,6 +168,34 @@ test('a configuration is taken as JSON, a function as JavaScript, and If-Match g
   const deleted = await request('DELETE', `${config}/sync`, { headers: { 'if-match': etag } });
   assert.equal(deleted.status, 412);
   assert.equal((await request('GET', `${config}/sync`)).text, channelTo('a'));
+});
+
+test('all that is wrong is told at once, functions and forbidden addresses too', async () => {
+  await create('right');
+  const hooks = (url: string) => ({ document_changed: [{ handler: 'webhook', url }] });
+  const wrong = {
+    revs_limit: 0,
+    sync: 'function (',
+    event_handlers: hooks('http://[fe80::1]/'),
+  };
+  for (const [method, path] of [
+    ['PUT', 'wrong/'],
+    ['POST', 'right/_config'],
+  ] as const) {
+    const { status, text: told } = await request(method, `${gateway.admin}/${path}`, {
+      json: wrong,
+    });
+    assert.equal(status, 400, told);
+    for (const part of [
+      /revs_limit: must be a whole number of at least 1, is 0/u,
+      /sync: sync function, line 1/u,
+      /event_handlers\.document_changed\[0\]\.url: names fe80::1, a link-local address/u,
+    ])
+      assert.match(told, part);
+  }
+  const { status } = await post('right/_config', { event_handlers: hooks('http://169.254.1.1/') });
+  assert.equal(status, 400);
+  assert.equal((await stateOf('right'))['state'], 'Online');
 });
 
 test('a database that is deleted in the middle of a request forgets it, and comes again empty-handed', async () => {

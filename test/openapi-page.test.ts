@@ -50,7 +50,9 @@ function operation(page: Page, method: string, path: string): Locator {
 test('each interface can be chosen, and all of its operations are shown', async () => {
   for (const port of ['metrics', 'public', 'admin'] as const) {
     const page = await choose(port);
-    const described = (await ApiDescription.of(gateway.admin, port)).operations();
+    const all = (await ApiDescription.of(gateway.admin, port)).operations();
+    // The page leaves out what is answered as the GET beside it.
+    const described = all.filter(({ at }) => !at.startsWith('head '));
     await page
       .locator('.opblock')
       .nth(described.length - 1)

@@ -9,6 +9,8 @@ import { startTestGateway } from './helpers/gateway.ts';
 import type { TestGateway } from './helpers/gateway.ts';
 import { request } from './helpers/http.ts';
 import type { Answer, RequestOptions } from './helpers/http.ts';
+import { resyncEnd } from './helpers/resync.ts';
+import { planEnd } from './helpers/resync-plan.ts';
 
 /** The description of the API is made from the routes; here it is held against the answers. */
 
@@ -173,6 +175,26 @@ test('users, roles and sessions are answered as described', async () => {
   await ask('admin', 'DELETE /db/_user/bob', { expect: 200 });
 });
 
+test('a resync and its plan are answered as described', async () => {
+  const db = { admin: `${gateway.admin}/routed` };
+  await ask('admin', 'PUT /routed/', { json: {}, expect: 201 });
+  await ask('admin', 'PUT /routed/d', { json: { channels: 'a' }, expect: 201 });
+  await ask('admin', 'GET /routed/_resync?action=plan', { expect: 200 });
+  const sync = 'function (doc) { channel("b"); }';
+  const plan = 'POST /routed/_resync?action=plan';
+  await ask('admin', plan, { json: { sync }, expect: 200 });
+  assert.equal((await planEnd(db)).report?.channels.length, 2);
+  await ask('admin', 'GET /routed/_resync?action=plan', { expect: 200 });
+  await ask('admin', plan, { json: { sync: 'function (' }, expect: 400 });
+  await ask('admin', 'POST /routed/_resync', { json: { sync }, expect: 503 });
+  await ask('admin', 'POST /routed/_resync?action=undo', { expect: 409 });
+  await ask('admin', 'POST /routed/_resync', { json: { online: true, sync }, expect: 200 });
+  await resyncEnd(db);
+  for (const query of ['', '?verbose=true'])
+    await ask('admin', `GET /routed/_resync${query}`, { expect: 200 });
+  await ask('admin', 'POST /routed/_resync?action=stop&plan=true', { expect: 400 });
+});
+
 test('databases and the gateway are answered as described', async () => {
   await ask('admin', 'PUT /other/', { json: { revs_limit: 30 }, expect: 201 });
   await ask('admin', 'PUT /other/', { json: {}, expect: 412 });
@@ -231,4 +253,29 @@ test('the page has all that it is made of from the gateway itself', async () => 
   await ask('admin', 'GET /_openapi/index.js', { expect: 404 });
   const { status } = await request('GET', `${gateway.public}/_openapi`);
   assert.equal(status, 404);
+});
+
+test('explanations and dry runs are answered as described', async () => {
+  await ask('admin', 'PUT /db/why', { json: { channels: ['a'] }, expect: 201 });
+  await ask('admin', 'PUT /db/whose', { json: { to: 'role:r', gives: ['a'] }, expect: 201 });
+  await ask('admin', 'GET /db/_explain?user=ann&doc=why', { expect: 200 });
+  await ask('admin', 'GET /db/_explain?user=GUEST&doc=why', { expect: 200 });
+  await ask('admin', 'GET /db/_explain?user=ann&channel=b', { expect: 200 });
+  await ask('admin', 'GET /db/_explain', { expect: 400 });
+  await ask('admin', 'GET /db/_explain?user=nosuch&doc=why', { expect: 404 });
+  await ask('admin', 'GET /db/_user/ann?reasons=true', { expect: 200 });
+  await ask('admin', 'PUT /db/_role/reasons', { json: { admin_channels: ['a'] }, expect: 201 });
+  await ask('admin', 'GET /db/_role/reasons?reasons=true', { expect: 200 });
+  const run = 'POST /db/_sync_function/dry_run';
+  await ask('admin', run, { json: { doc: { channels: ['a'] }, user: 'ann' }, expect: 200 });
+  await ask('admin', run, { json: { doc: { refuse: true } }, expect: 200 });
+  await ask('admin', run, { json: { doc: { break: true } }, expect: 200 });
+  await ask('admin', run, { json: {}, expect: 400 });
+  await ask('admin', run, { json: { doc_id: 'nosuch' }, expect: 404 });
+  const filter = 'function (doc) { return true; }';
+  const json = { doc_id: 'why', import_filter: filter };
+  await ask('admin', 'POST /db/_import_filter/dry_run', { json, expect: 200 });
+  await ask('admin', 'POST /db/_compact?type=attachment&dry_run=true', { expect: 200 });
+  await ask('admin', 'GET /db/_compact?type=attachment', { expect: 200 });
+  await ask('admin', 'GET /db/_compact', { expect: 200 });
 });

@@ -13,7 +13,7 @@ import { temporaryFolder } from './helpers/temporary-folder.ts';
 // tells what the block before it prints.
 
 const ROOT = path.join(import.meta.dirname, '..');
-const PAGES = ['README.md', 'docs/concepts.md', 'docs/sync-function.md'];
+const PAGES = ['README.md', 'docs/concepts.md', 'docs/sync-function.md', 'docs/import.md'];
 const BLOCK_MS_MAX = 60_000;
 
 interface Block {
@@ -30,7 +30,11 @@ for (const page of PAGES) {
     const blocks = testedBlocks(readFileSync(path.join(ROOT, page), 'utf8'));
     assert.ok(blocks.length > 0, `${page} has no tested block`);
     for (const { line, script, output } of blocks) {
-      const printed = await runScript(script, { gateway, mayFail: output !== undefined });
+      const printed = await runScript(script, {
+        gateway,
+        dataDir: folder.path,
+        mayFail: output !== undefined,
+      });
       if (output !== undefined) assert.equal(tidied(printed), tidied(output), `${page}:${line}`);
     }
   });
@@ -53,18 +57,27 @@ function testedBlocks(markdown: string): readonly Block[] {
   return blocks;
 }
 
-/** What the script prints, with the ports of the pages. Rejects where it fails. */
+/** What the script prints, with the ports and the file of the pages. Rejects where it fails. */
 async function runScript(
   script: string,
-  { gateway, mayFail }: { readonly gateway: GatewayProcess; readonly mayFail: boolean },
+  {
+    gateway,
+    dataDir,
+    mayFail,
+  }: {
+    readonly gateway: GatewayProcess;
+    readonly dataDir: string;
+    readonly mayFail: boolean;
+  },
 ): Promise<string> {
   const { public: clients, admin, metrics } = gateway.urls;
-  const ports = [
+  const places = [
+    ['data/demo.sqlite', path.join(dataDir, 'demo.sqlite')],
     ['http://127.0.0.1:4984', clients],
     ['http://127.0.0.1:4985', admin],
     ['http://127.0.0.1:4986', metrics],
   ] as const;
-  const here = ports.reduce((text, [told, real]) => text.replaceAll(told, real), script);
+  const here = places.reduce((text, [told, real]) => text.replaceAll(told, real), script);
   const curl = `curl() { command curl -sS ${mayFail ? '' : '-f '}-w '\\n' "$@"; }`;
   const { stdout } = await promisify(execFile)(
     'bash',
@@ -74,7 +87,7 @@ async function runScript(
       timeout: BLOCK_MS_MAX,
     },
   );
-  return ports.reduce((text, [told, real]) => text.replaceAll(real, told), stdout);
+  return places.reduce((text, [told, real]) => text.replaceAll(real, told), stdout);
 }
 
 /** Without empty lines and white space at the ends: here `curl` ends each answer with a line. */

@@ -49,18 +49,32 @@ export class Authenticator {
   }
 
   /** Throws `unauthorized`; `unavailable` where too many passwords wait to be verified. */
-  async authenticate(credentials: Credentials, signal?: AbortSignal): Promise<Identity> {
-    const identity = await this.identify(credentials, signal);
-    if (identity === undefined) throw new GatewayError('unauthorized', 'login is required');
-    return identity;
+  authenticate(credentials: Credentials, signal?: AbortSignal): Promise<Identity> {
+    return this.#byCredentials(credentials, signal) ?? this.#byNothing();
   }
 
   /** As `authenticate`, but undefined for who brings no credentials where there is no guest. */
-  async identify(credentials: Credentials, signal?: AbortSignal): Promise<Identity | undefined> {
-    const { authorization, cookie } = credentials;
+  identify(credentials: Credentials, signal?: AbortSignal): Promise<Identity | undefined> {
+    return this.#byCredentials(credentials, signal) ?? this.#guest();
+  }
+
+  /** Undefined where there are none. */
+  #byCredentials(
+    { authorization, cookie }: Credentials,
+    signal: AbortSignal | undefined,
+  ): Promise<Identity> | undefined {
     if (authorization !== undefined) return this.#byPassword(authorization, signal);
     const id = cookie && cookieValue(cookie, this.#options.cookieName);
-    if (id) return this.#bySession(id);
+    return id ? this.#bySession(id) : undefined;
+  }
+
+  async #byNothing(): Promise<Identity> {
+    const guest = await this.#guest();
+    if (guest === undefined) throw new GatewayError('unauthorized', 'login is required');
+    return guest;
+  }
+
+  async #guest(): Promise<Identity | undefined> {
     const guest = await this.#options.principals.account('');
     if (guest === undefined || guest.record.disabled) return undefined;
     return { by: 'guest', reader: { kind: 'user', access: guest.access } };

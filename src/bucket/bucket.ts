@@ -1,8 +1,19 @@
+import type { AttachmentStore } from './attachment-store.ts';
 import type { BatchChange } from './batch-change.ts';
+import type {
+  ForeignBodyFault,
+  ForeignWrites,
+  RejectionChange,
+  TakenChange,
+} from './foreign-writes.ts';
+import type { LastChanges } from './last-changes.ts';
 import type { Lease, Leases } from './leases.ts';
+import type { PrincipalChange } from './principal-change.ts';
+import type { PurgeChange } from './purge-change.ts';
 import type { RecordKey, RecordRange, StoredRecord } from './records.ts';
 import type { DocumentCounts, ListedPrincipal, PrincipalRange, ScanRange } from './scan.ts';
 import type { BucketTrouble } from './trouble.ts';
+import type { BucketUpkeep, UpkeepChange } from './upkeep.ts';
 import type { Attachments, Cas, Digest, DocId, RevId, Sequence } from '../document/types.ts';
 
 /**
@@ -22,7 +33,7 @@ import type { Attachments, Cas, Digest, DocId, RevId, Sequence } from '../docume
  * (read your own writes); a failure of the store is a GatewayError `unavailable` and changes
  * nothing.
  */
-export interface Bucket extends AsyncDisposable, DocumentCounts {
+export interface Bucket extends AsyncDisposable, AttachmentStore, BucketUpkeep, DocumentCounts {
   readonly supports: BucketSupport;
 
   /** A random UUID given when the bucket was created. */
@@ -37,6 +48,9 @@ export interface Bucket extends AsyncDisposable, DocumentCounts {
 
   /** Who has what for a while, of all processes on the bucket. */
   readonly leases: Leases;
+
+  /** What was written by others than gateways, and is to be taken in. */
+  readonly foreignWrites: ForeignWrites;
 
   /**
    * The number of the collection of this name (`scope.collection`), which is created where it is
@@ -91,8 +105,8 @@ export interface Bucket extends AsyncDisposable, DocumentCounts {
   /** A user with the roles that it has or had, and all their grants, in one snapshot. */
   readAccess(database: string, principal: PrincipalKey): Promise<AccessSnapshot>;
 
-  /** The grants that a document makes now. */
-  grantsOf(collection: CollectionId, key: DocId): Promise<readonly StoredGrant[]>;
+  /** The grants that a document makes now, in whichever database. */
+  grantsOf(collection: CollectionId, key: DocId): Promise<readonly DocumentGrant[]>;
 
   /**
    * The last sequence that changed a record or grant of any of these principals, or of any
@@ -108,11 +122,8 @@ export interface Bucket extends AsyncDisposable, DocumentCounts {
 
   getRecord(key: RecordKey): Promise<StoredRecord | undefined>;
 
-  /**
-   * Another one whenever any record of the bucket was written or removed, by any process: what was
-   * read under the same one still holds, but for its expiry. Cheap: asked on every request.
-   */
-  lastRecordChange(): Promise<Cas>;
+  /** What tells whether a request's session and user are still as they were read last, at once. */
+  lastChanges(database: string): Promise<LastChanges>;
 
   /**
    * Records of a kind in the order of their ids, after `after`; expired ones are left out. At most
@@ -127,35 +138,8 @@ export interface Bucket extends AsyncDisposable, DocumentCounts {
   recordsVersion(range: Pick<RecordRange, 'kind' | 'database'>): Promise<string>;
 
   /**
-   * Stores the bytes and tells their digest and length. Nothing refers to them until a document
-   * change names the digest; unreferenced ones are collected after a grace time. The stream is
-   * consumed at the store's pace, each piece before the next is asked for; past `lengthMax` bytes
-   * it fails with `tooLarge`, on `signal` it stops; then nothing is kept. Equal bytes are stored
-   * once.
-   */
-  putAttachment(
-    bytes: AsyncIterable<Uint8Array>,
-    options: { readonly lengthMax: number; readonly signal?: AbortSignal },
-  ): Promise<StoredAttachment>;
-
-  /**
-   * Begins the grace time of stored attachments anew: for what was stored a while before a document
-   * names it. False where one of them is not there (any more).
-   */
-  keepAttachments(digests: readonly Digest[]): Promise<boolean>;
-
-  /**
-   * The bytes from `start` (inclusive) to `end` (exclusive), a chunk at a time, each the caller's
-   * own; undefined where there is no such digest.
-   */
-  getAttachment(
-    digest: Digest,
-    range?: { readonly start: number; readonly end: number },
-  ): Promise<{ readonly length: number; readonly bytes: AsyncIterable<Uint8Array> } | undefined>;
-
-  /**
    * Documents of a collection whose expiry has passed, the earliest first. At most `limit`. `now`
-   * in Unix seconds.
+   * in Unix seconds. Foreign writes are none of them before they are taken in.
    */
   expiredDocuments(collection: CollectionId, now: number, limit: number): Promise<readonly DocId[]>;
 
@@ -187,8 +171,14 @@ export type PrincipalKey = `user:${string}` | `role:${string}`;
 export interface StoredDocument {
   readonly key: DocId;
   readonly cas: Cas;
-  /** JSON text of the winning revision without reserved properties; null for a tombstone. */
+  /**
+   * JSON text of the winning revision without reserved properties; null for a tombstone. Of a
+   * foreign write any text, or null with `foreignBody`.
+   */
   readonly body: string | null;
+  readonly foreignBody?: ForeignBodyFault;
+  /** JSON text of the extended attributes that applications keep of it; null for none. */
+  readonly xattrs: string | null;
   /** Unix seconds; 0 for none. */
   readonly expiry: number;
   /** Absent where no gateway has written or imported the document. */
@@ -206,6 +196,13 @@ export interface StoredMetadata {
    */
   readonly cas: Cas;
   /**
+   * CRC-32 of the UTF-8 bytes of the body that the gateway stored: tells whether a foreign write
+   * changed it. Undefined for none, and where an older version of the gateway stored it.
+   */
+  readonly bodyCrc: number | undefined;
+  /** As the last change that named it gave it. */
+  readonly xattrCrc: number | undefined;
+  /**
    * The rest (revision tree, channels with the sequences of removals, attachments …) as text of
    * `document/sync-metadata.ts`, opaque to the bucket. A sequence written as 0 in it means the
    * sequence of this row: so a change need not know its own.
@@ -221,7 +218,15 @@ export interface RevisionBody {
   readonly attachments: Attachments;
 }
 
-export type Change = DocumentChange | PurgeChange | PrincipalChange | RecordChange | BatchChange;
+export type Change =
+  | DocumentChange
+  | PurgeChange
+  | PrincipalChange
+  | RecordChange
+  | RejectionChange
+  | TakenChange
+  | UpkeepChange
+  | BatchChange;
 
 /** What must hold at the commit, beside the CAS. */
 export interface Judgement {
@@ -256,11 +261,17 @@ export interface DocumentChange extends Judgement {
   readonly rev: RevId;
   readonly flags: number;
   readonly metadata: string;
+  /**
+   * CRC-32 of the extended attribute that this state was routed by; null for none. Absent: it stays
+   * as it is.
+   */
+  readonly xattrCrc?: number | null;
   /** How its channel index changes; channels that are in neither list keep what they have. */
   readonly channels: ChannelChange;
   /**
    * All grants that this document now makes. Those of the same source that are not named end at
-   * this sequence, new ones begin at it, others go on. Absent: they stay as they are.
+   * this sequence, also those in another database; new ones begin at it, others go on. Absent: they
+   * stay as they are.
    */
   readonly grants?: { readonly database: string; readonly grants: readonly Grant[] };
   /** Revision bodies to keep (the superseded winner, losing leaves, tombstones) and to drop. */
@@ -317,33 +328,6 @@ export interface KeepBody {
   readonly attachments: Attachments;
   /** Unix seconds after which it may go; 0: kept as long as the document. */
   readonly expiry: number;
-}
-
-/**
- * Removes a document with everything kept of it, as if it had never been; takes no sequence of its
- * own. Grants that it made end, and their end takes the next sequence, so that all learn of it.
- */
-export interface PurgeChange {
-  readonly kind: 'purge';
-  readonly collection: CollectionId;
-  readonly key: DocId;
-  /** Where absent, whatever is there goes; a document that does not exist is then a success too. */
-  readonly ifCas?: Cas;
-}
-
-/**
- * A new state of a user or role. Takes a sequence, and raises the access version of all whose
- * grants it touches.
- */
-export interface PrincipalChange {
-  readonly kind: 'principal';
-  readonly database: string;
-  readonly principal: PrincipalKey;
-  readonly ifCas: Cas | 'absent';
-  /** JSON text; null removes the record (its grants end as `grants` says). */
-  readonly value: string | null;
-  /** All grants that the administrator now makes to this principal; others of that source end. */
-  readonly grants: readonly Grant[];
 }
 
 /** A gateway's own small document. */
@@ -489,6 +473,13 @@ export interface StoredGrant extends Grant {
   readonly from: Sequence;
   /** … until this one (exclusive); 0: it still holds. */
   readonly until: Sequence;
+  /** It stands for several that have ended (`GrantHistoryChange`): there may be gaps in it. */
+  readonly merged?: true;
+}
+
+/** One that a document makes. */
+export interface DocumentGrant extends StoredGrant {
+  readonly database: string;
 }
 
 export interface StoredAttachment {

@@ -1,5 +1,6 @@
 import { GatewayError } from '../util/errors.ts';
 import { must } from '../util/assert.ts';
+import { sharedNowMs } from '../util/shared-now.ts';
 import { BATCH_MAX, type Change, type CommitResult } from './bucket.ts';
 
 /** Bounds of the groups, and of what waits for one. */
@@ -21,14 +22,19 @@ export const GROUP_LIMITS: GroupLimits = {
   waitingBytesMax: 256 * 1024 * 1024,
 };
 
-/** Writes the calls in one transaction: for each its results, or why it failed. Rejects for all. */
+/**
+ * Writes the calls in one transaction: for each its results, or why it failed. Rejects for all.
+ * `askedMs`: since when the first of them waits, by `sharedNowMs`.
+ */
 export type WriteGroup = (
   calls: readonly (readonly Change[])[],
+  askedMs: number,
 ) => Promise<readonly (readonly CommitResult[] | Error)[]>;
 
 interface Call {
   readonly changes: readonly Change[];
   readonly bytes: number;
+  readonly askedMs: number;
   readonly resolve: (results: readonly CommitResult[]) => void;
   readonly reject: (cause: unknown) => void;
 }
@@ -57,7 +63,7 @@ export class GroupCommit {
     const bytes = changes.reduce((sum, change) => sum + bytesOf(change), 0);
     this.#admit(changes.length, bytes);
     return await new Promise((resolve, reject) => {
-      this.#queue.push({ changes, bytes, resolve, reject });
+      this.#queue.push({ changes, bytes, askedMs: sharedNowMs(), resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -108,7 +114,9 @@ export class GroupCommit {
 
   async #writeNext(group: readonly Call[]): Promise<void> {
     try {
-      const outcomes = await this.#write(group.map(({ changes }) => changes));
+      const { askedMs } = must(group[0], 'a group has a call');
+      const calls = group.map(({ changes }) => changes);
+      const outcomes = await this.#write(calls, askedMs);
       group.forEach(({ resolve, reject }, at) => {
         const outcome = must(outcomes[at], 'each call of a group has its outcome');
         if (outcome instanceof Error) reject(outcome);
@@ -128,7 +136,15 @@ function bytesOf(change: Change): number {
       return (change.body?.length ?? 0) + change.metadata.length + kept;
     }
     case 'purge':
+    case 'taken':
+    case 'references':
+    case 'attachment':
+    case 'grantHistory':
       return 0;
+    case 'documentHistory':
+      return change.metadata.length;
+    case 'rejection':
+      return change.reason.length;
     case 'batch':
       return change.changes.reduce((sum, each) => sum + bytesOf(each), 0);
     default:

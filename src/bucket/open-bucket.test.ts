@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 
@@ -110,4 +110,15 @@ test('a file that is newer, of another application or no database is unavailable
   await assert.rejects(open('newer'), told('unavailable', /version 99.*program's \d+/));
   await assert.rejects(open('other'), told('unavailable', /another application/));
   await assert.rejects(open('text'), told('unavailable', /not an SQLite database/));
+});
+
+test('the page of the bucket tells the version of the schema', async () => {
+  await using folder = await testFolder();
+  await using server = await openBucketServer(`sqlite:${folder.path}`, TEST_OPTIONS);
+  await using _ = await server.open('b', { create: true });
+  using db = new DatabaseSync(`${folder.path}/b.sqlite`);
+  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+  const page = await readFile(new URL('../../docs/bucket.md', import.meta.url), 'utf8');
+  assert.match(page, new RegExp(`version of the schema, ${version} in this version`));
+  assert.match(page, new RegExp(`newer than this program's ${version}\``));
 });

@@ -68,11 +68,13 @@ interface Loaded {
 }
 
 function entriesOf(
-  { key, metadata, body }: StoredDocument,
+  { key, cas, metadata, body: storedBody }: StoredDocument,
   wanted: ReadonlySet<string> | undefined,
 ): readonly ChannelRow[] {
   if (metadata === undefined) return [];
   const { seq, rev, flags, text } = metadata;
+  // Another CAS is a stranger's write, which is no part of this revision.
+  const body = cas === metadata.cas ? storedBody : null;
   const now = { seq, key, rev, flags, body, metadata: text };
   if (wanted === undefined) return [now];
   const rows: ChannelRow[] = [];

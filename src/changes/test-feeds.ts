@@ -171,7 +171,15 @@ async function writeTwice(
     const draft = { key, collection, deleted: false };
     const one = nextState(before, { ...draft, channels: first, body: '{"n":1}' });
     const { body, expiry, rev, flags, metadata } = one.change;
-    const stored = { key, cas, body, expiry, metadata: { rev, seq, flags, cas, text: metadata } };
+    const crcs = { bodyCrc: undefined, xattrCrc: undefined };
+    const stored = {
+      key,
+      cas,
+      body,
+      expiry,
+      xattrs: null,
+      metadata: { rev, seq, flags, cas, text: metadata, ...crcs },
+    };
     const two = nextState(stored, { ...draft, channels: second, body: '{"n":2}' });
     const [, result] = await bucket.commit([one.change, two.change]);
     if (result?.ok === true) return result.seq;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import { AdminClient, segment } from './admin-client.ts';
+import { AdminClient, CommandProblem, segment } from './admin-client.ts';
 import type { AdminFlags } from './admin-flags.ts';
 import { done, print, withAdminFlags } from './admin-flags.ts';
 import { configCommand } from './db-config-command.ts';
@@ -117,12 +117,17 @@ async function goOnline(
   flags: AdminFlags & ScopeFlags & { readonly delay?: number },
 ): Promise<void> {
   const { delay = 0 } = flags;
-  await new AdminClient(flags.admin).send({
+  const client = new AdminClient(flags.admin);
+  await client.send({
     method: 'POST',
     path: `/${segment(name)}/_online${scopeOf(flags)}`,
     json: { delay },
   });
-  done(flags, delay === 0 ? `${name} is online` : `${name} comes online in ${delay} s`);
+  if (delay > 0) return done(flags, `${name} comes online in ${delay} s`);
+  const { json } = await client.send({ method: 'GET', path: `/${segment(name)}/?verbose=true` });
+  const { state, state_reason: why = '' } = json as Stated;
+  if (state !== 'Online') throw new CommandProblem(`${name} is ${state.toLowerCase()}: ${why}`);
+  done(flags, `${name} is online`);
 }
 
 async function reload(flags: AdminFlags): Promise<void> {

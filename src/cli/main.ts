@@ -6,6 +6,7 @@ import type { CheckConfigFlags } from './check-config.ts';
 import { dbCommand } from './db-command.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ConfigFlags } from './load-config.ts';
+import { resyncCommand } from './resync-command.ts';
 import { serve } from './serve.ts';
 import { startProblem } from './start-problem.ts';
 import type { UpgradeFlags } from './upgrade-config.ts';
@@ -38,6 +39,7 @@ function commandLine(endsWith: (exitCode: number) => void): Command {
   checkCommand(program, endsWith);
   upgradeCommand(program, endsWith);
   dbCommand(program);
+  resyncCommand(program);
   return program;
 }
 

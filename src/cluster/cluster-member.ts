@@ -6,10 +6,10 @@ import { HeldLease } from './held-lease.ts';
 /** A node that was not heard of for so long counts as gone. */
 const NODE_MS = 15_000;
 /** Work whose process was not heard of for so long is another's to take. */
-const LEASE_MS = 6000;
-/** So often a node and its leases are heard of. */
-const RENEW_MS = 2000;
-const NODES_EVERY = 2;
+const LEASE_MS = 4000;
+/** So often its leases are renewed, and in every third time the node is heard of. */
+const RENEW_MS = 1500;
+const NODES_EVERY = 3;
 const NODES = 'node/';
 
 interface MemberOptions {
@@ -45,6 +45,18 @@ export class ClusterMember implements AsyncDisposable {
     const held = await this.#take(name, LEASE_MS);
     if (held !== undefined) this.#held.add(held);
     return held;
+  }
+
+  /**
+   * Gives back all of them at once: one wait where the store is locked, not one for each. Throws
+   * what the bucket throws; then they end by themselves.
+   */
+  async giveBack(held: readonly HeldLease[]): Promise<void> {
+    for (const each of held) {
+      each.lose();
+      this.#held.delete(each);
+    }
+    await this.#options.bucket.leases.end(held.map(({ lease }) => lease));
   }
 
   /** The ids of the nodes that are heard of, in their order. */

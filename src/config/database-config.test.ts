@@ -64,7 +64,6 @@ test('every mistake is told at once', () => {
     bcrypt_cost: 12,
     name: 'other',
     cache: { channel_cache: { max_length: 0 } },
-    import_docs: true,
   };
   assert.deepEqual(problems(value), [
     'nosuch_property: is no known property',
@@ -73,7 +72,6 @@ test('every mistake is told at once', () => {
     'offline: must be true or false, is "yes"',
     'revs_limit: must be a whole number of at least 1, is "ten"',
     'sync: must be a string with the source of one JavaScript function, is 1',
-    'import_docs: is not supported by this version yet; leave it out, or set it to false',
     'guest.channels: is no known property; did you mean guest.admin_channels?',
     'guest.disabled: must be true or false, is "x"',
     'cache.channel_cache.max_length: must be a whole number of at least 1, is 0',
@@ -117,13 +115,10 @@ test('users.GUEST is the older form of guest, and no other principal may be name
 
 test('what a later version brings is refused by name, unless it asks for nothing new', () => {
   const later = {
-    import_docs: 'continuous',
-    import_filter: 'function (doc) { return true }',
     oidc: { providers: { p: { issuer: 'x', client_id: 'y', validation_key: 'geheim' } } },
     local_jwt: {},
     delta_sync: { enabled: true },
     replications: { r: { remote: 'http://ann:geheim@x/' } },
-    user_xattr_key: 'x',
   };
   for (const [name, value] of Object.entries(later)) {
     const told = problems({ [name]: value });
@@ -132,10 +127,6 @@ test('what a later version brings is refused by name, unless it asks for nothing
     assert.doesNotMatch(told.join(), /geheim/);
   }
   const harmless = {
-    import_docs: false,
-    import_filter: '',
-    import_backup_old_rev: false,
-    enable_shared_bucket_access: true,
     event_handlers: {},
     delta_sync: { enabled: false },
     replications: {},
@@ -144,18 +135,31 @@ test('what a later version brings is refused by name, unless it asks for nothing
   assert.deepEqual(problems(harmless), []);
 });
 
+test('import_docs where shared access is off is accepted with a warning', () => {
+  const off = { enable_shared_bucket_access: false };
+  for (const value of [true, 'continuous'])
+    assert.deepEqual(parse({ ...off, import_docs: value }).warnings, [
+      'configuration of database db: import_docs has no effect, as ' +
+        'enable_shared_bucket_access is false',
+    ]);
+  for (const value of [off, { ...off, import_docs: false }, { import_docs: true }])
+    assert.deepEqual(parse(value).warnings, []);
+  assert.equal(parse({}).config.import_docs, true);
+  assert.match(problems({ import_docs: 'no' })[0] ?? '', /^import_docs: must be true, false or/);
+});
+
 test('what nothing here acts on is accepted with a warning of each kind', () => {
   const { warnings } = parse({
     num_index_replicas: 0,
     use_views: true,
-    compact_interval_days: 2,
+    store_legacy_revtree_data: false,
     cache: { rev_cache: { size: 10 } },
   });
   assert.deepEqual(warnings, [
     'configuration of database db: only Couchbase Server could use this, it has no effect: ' +
       'use_views, num_index_replicas',
-    'configuration of database db: accepted, but nothing here acts on it: compact_interval_days, ' +
-      'cache.rev_cache.size',
+    'configuration of database db: accepted, but nothing here acts on it: ' +
+      'store_legacy_revtree_data, cache.rev_cache.size',
   ]);
   assert.equal(problems({ compact_interval_days: 0.01 }).length, 1);
   assert.equal(problems({ query_pagination_limit: 1 }).length, 1);

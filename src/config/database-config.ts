@@ -89,7 +89,10 @@ export function readDatabaseConfig(
   const parsed = {
     config,
     given: given['name'] === '' ? rest : given,
-    warnings: warningsOf(`configuration of database ${name}`, findings),
+    warnings: [
+      ...warningsOf(`configuration of database ${name}`, findings),
+      ...importWarnings(config, expanded),
+    ],
   };
   return { parsed, problems: findings.problems };
 }
@@ -114,6 +117,16 @@ function checkTogether(config: DatabaseConfig, given: JsonObject, findings: Find
     const least = REVS_LIMIT_WITH_CONFLICTS_MIN;
     findings.problems.push(`revs_limit: must be at least ${least} where allow_conflicts is true`);
   }
+}
+
+/** Of import that is asked for and cannot be. */
+function importWarnings(config: DatabaseConfig, given: JsonObject): readonly string[] {
+  const { name, import_docs: docs, enable_shared_bucket_access: isShared } = config;
+  if (isShared || docs === false || given['import_docs'] === undefined) return [];
+  return [
+    `configuration of database ${name}: import_docs has no effect, as ` +
+      'enable_shared_bucket_access is false',
+  ];
 }
 
 /** `users.GUEST` is the older place of `guest`; other users are not part of the configuration. */

@@ -3,6 +3,7 @@ import { DATABASE_CORS } from './cors-options.ts';
 import { COUCHBASE_OPTIONS } from './couchbase-options.ts';
 import { EVENT_HANDLERS } from './event-options.ts';
 import { isEmpty, isOff } from './harmless.ts';
+import { IMPORT_OPTIONS } from './import-options.ts';
 import { group, laterOption, option, unneededOption } from './option.ts';
 import { GUEST_COLLECTION_ACCESS, SCOPES } from './scope-options.ts';
 import { UNSUPPORTED_OPTIONS } from './unsupported-options.ts';
@@ -66,10 +67,13 @@ const documents = {
     about: 'How long a `_local` document (a checkpoint) lives unwritten, in seconds; 0: for ever.',
     live: true,
   }),
-  compact_interval_days: unneededOption({
+  compact_interval_days: option({
     type: zeroOr(0.04, 60),
     default: 1,
-    about: 'How often old tombstones are removed. This version keeps them.',
+    about:
+      'How often tombstones of more than 30 days are removed, and the history of channels and ' +
+      'grants from before is shortened, in days; 0: never by itself.',
+    live: true,
   }),
   store_legacy_revtree_data: unneededOption({
     type: flag,
@@ -108,38 +112,7 @@ const functions = {
     about: 'The longest that one call of a function may take, in seconds. 0 means 1.',
     live: true,
   }),
-  import_docs: laterOption({
-    type: anything,
-    default: false,
-    about: 'Whether this node takes in documents that applications write into the bucket.',
-  }),
-  import_filter: laterOption({
-    type: javascript,
-    default: '',
-    about: 'Function that decides which of them.',
-  }),
-  import_backup_old_rev: laterOption({
-    type: flag,
-    default: false,
-    about: 'Whether the body that an import replaces is kept.',
-  }),
-  import_partitions: unneededOption({
-    type: integer(1, 1024),
-    default: 16,
-    about: 'In how many parts nodes share the import.',
-  }),
-  enable_shared_bucket_access: laterOption({
-    type: flag,
-    default: true,
-    about: 'Whether applications may write into the bucket.',
-    // NOTE: false switches import off, and there is no import yet.
-    isHarmless: () => true,
-  }),
-  user_xattr_key: laterOption({
-    type: text(1, 15),
-    default: undefined,
-    about: 'Name of the xattr that the sync function gets as its third argument.',
-  }),
+  ...IMPORT_OPTIONS,
 };
 
 const clients = {

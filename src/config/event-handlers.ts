@@ -1,3 +1,4 @@
+import { hostOf, isForbiddenAddress } from '../util/forbidden-address.ts';
 import type { Findings } from './check-table.ts';
 import type { EventHandlersConfig, ServerWebhookConfig, WebhookConfig } from './event-options.ts';
 
@@ -26,16 +27,24 @@ export function checkServerWebhooks(
 ): void {
   for (const [index, { url }] of webhooks.entries()) {
     const path = `events.webhooks[${index}]`;
-    if (url === undefined && !isNamed(problems, `${path}.url`))
-      problems.push(`${path}.url: must be given`);
+    checkUrl(url, `${path}.url`, problems);
   }
 }
 
 function checkHandler({ handler, url }: WebhookConfig, path: string, problems: string[]): void {
   if (handler === undefined && !isNamed(problems, `${path}.handler`))
     problems.push(`${path}.handler: must be given; it is "webhook"`);
-  if (url === undefined && !isNamed(problems, `${path}.url`))
-    problems.push(`${path}.url: must be given`);
+  checkUrl(url, `${path}.url`, problems);
+}
+
+function checkUrl(url: string | undefined, path: string, problems: string[]): void {
+  if (url === undefined) {
+    if (!isNamed(problems, path)) problems.push(`${path}: must be given`);
+    return;
+  }
+  const host = hostOf(new URL(url));
+  if (isForbiddenAddress(host))
+    problems.push(`${path}: names ${host}, a link-local address, which is never asked`);
 }
 
 /** What is wrong counts as absent; it has been told once. */

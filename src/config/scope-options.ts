@@ -1,4 +1,4 @@
-import { group, laterOption, mapOf, option } from './option.ts';
+import { group, mapOf, option } from './option.ts';
 import type { ValueType } from './value-type.ts';
 import { javascript, listOf, text } from './value-type.ts';
 
@@ -27,10 +27,13 @@ const collection = group('One collection.', {
       'collection’s name; in `_default`, `channel(doc.channels)`.',
     live: true,
   }),
-  import_filter: laterOption({
+  import_filter: option({
     type: javascript,
     default: '',
-    about: 'Function that decides what is imported into it.',
+    about:
+      'Source of a function of the document that answers whether what an application wrote is ' +
+      'taken in. Empty: all is.',
+    live: true,
   }),
 });
 

@@ -33,6 +33,8 @@ test('without scopes there is the default collection, with the function at the t
         name: '_default',
         sync: 'function(doc) {}',
         syncPath: 'sync',
+        importFilter: '',
+        importFilterPath: 'import_filter',
       },
     ]);
     assert.equal(scopeOf(config), '_default');
@@ -72,6 +74,29 @@ test('the default collection named alone may have its function in either place, 
   assert.equal(problems({ ...named({ sync }), sync }).length, 1);
 });
 
+test('each collection has an import filter of its own', () => {
+  const filter = 'function (doc) { return true; }';
+  const scopes = { shop: { collections: { goods: { import_filter: filter }, orders: {} } } };
+  const filters = (value: object) =>
+    collectionsOf(parse(value).config).map(({ importFilter, importFilterPath }) => [
+      importFilter,
+      importFilterPath,
+    ]);
+  assert.deepEqual(filters({ scopes }), [
+    [filter, 'scopes.shop.collections.goods.import_filter'],
+    ['', 'scopes.shop.collections.orders.import_filter'],
+  ]);
+  assert.deepEqual(filters({ import_filter: filter }), [[filter, 'import_filter']]);
+  const named = (own: object) => ({ scopes: { _default: { collections: { _default: own } } } });
+  const sync = 'function () {}';
+  assert.deepEqual(filters({ ...named({ sync }), import_filter: filter }), [
+    [filter, 'import_filter'],
+  ]);
+  assert.deepEqual(filters({ ...named({ import_filter: filter }), sync }), [
+    [filter, 'scopes._default.collections._default.import_filter'],
+  ]);
+});
+
 test('scopes that are refused, each with its reason', () => {
   const one = { collections: { c: {} } };
   const refused: readonly (readonly [value: object, reason: RegExp])[] = [
@@ -85,7 +110,8 @@ test('scopes that are refused, each with its reason', () => {
       { scopes: { a: { collections: { c: { nosuch: 1 } } } } },
       /collections\.c\.nosuch: is no known/,
     ],
-    [{ scopes: { a: { collections: { c: { import_filter: 'x' } } } } }, /not supported/],
+    [{ scopes: { a: { collections: { c: { import_filter: 1 } } } } }, /must be a string/],
+    [{ scopes: { a: one }, import_filter: 'function(doc) {}' }, /^import_filter: with scopes/],
     [
       { scopes: { a: { collections: { c: [] } } } },
       /^scopes\.a\.collections\.c: must be an object/,

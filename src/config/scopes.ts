@@ -15,6 +15,10 @@ export interface CollectionConfig {
   readonly sync: string;
   /** Where that stands in the configuration. */
   readonly syncPath: string;
+  /** Source of its import filter; empty: it has none. */
+  readonly importFilter: string;
+  /** Where that stands. */
+  readonly importFilterPath: string;
 }
 
 /** The scope that every bucket has, and what its unnamed collection is called. */
@@ -25,20 +29,29 @@ export const DEFAULT_COLLECTION = `${DEFAULT_NAME}.${DEFAULT_NAME}`;
 export function collectionsOf({
   scopes,
   sync,
-}: Pick<Config, 'scopes' | 'sync'>): readonly CollectionConfig[] {
+  import_filter: importFilter,
+}: Pick<Config, 'scopes' | 'sync' | 'import_filter'>): readonly CollectionConfig[] {
   const named = Object.entries(scopes).flatMap(([scope, { collections }]) =>
-    Object.entries(collections).map(([name, collection]) => ({
-      fullName: `${scope}.${name}`,
-      name,
-      sync: collection.sync,
-      syncPath: `scopes.${scope}.collections.${name}.sync`,
-    })),
+    Object.entries(collections).map(([name, collection]): CollectionConfig => {
+      const path = `scopes.${scope}.collections.${name}`;
+      return {
+        fullName: `${scope}.${name}`,
+        name,
+        sync: collection.sync,
+        syncPath: `${path}.sync`,
+        importFilter: collection.import_filter,
+        importFilterPath: `${path}.import_filter`,
+      };
+    }),
   );
   const [first] = named;
-  const standsAlone = { fullName: DEFAULT_COLLECTION, name: DEFAULT_NAME, sync, syncPath: 'sync' };
-  if (first === undefined) return [standsAlone];
-  // The default collection may be named and have its function at the top.
-  return first.sync === '' && isDefaultAlone(scopes) ? [standsAlone] : named;
+  if (first !== undefined && !isDefaultAlone(scopes)) return named;
+  // The default collection may be named and have its functions at the top.
+  const top = { fullName: DEFAULT_COLLECTION, name: DEFAULT_NAME, sync, syncPath: 'sync' };
+  const filter = { importFilter, importFilterPath: 'import_filter' };
+  if (first === undefined) return [{ ...top, ...filter }];
+  const withSync = first.sync === '' ? { ...first, ...top } : first;
+  return [first.importFilter === '' ? { ...withSync, ...filter } : withSync];
 }
 
 /** The scope in which `db.collection` finds a collection. */
@@ -65,7 +78,7 @@ export function checkScopes(
   { problems }: Findings,
   previous: Pick<Config, 'scopes'> | undefined,
 ): void {
-  const { scopes, sync } = config;
+  const { scopes, sync, import_filter: importFilter } = config;
   const names = Object.keys(scopes);
   if (names.length > 1)
     problems.push(`scopes: must name exactly one scope, names ${names.join(', ')}`);
@@ -78,14 +91,23 @@ export function checkScopes(
     if (scope !== DEFAULT_NAME && Object.hasOwn(collections, DEFAULT_NAME))
       problems.push(`${at}.${DEFAULT_NAME}: is in the scope ${DEFAULT_NAME} alone`);
   }
-  if (sync !== '' && names.length > 0) checkTopFunction(scopes, problems);
+  if (names.length > 0) {
+    if (sync !== '') checkTopFunction('sync', scopes, problems);
+    if (importFilter !== '') checkTopFunction('import_filter', scopes, problems);
+  }
   checkGuest(config, problems);
 }
 
-function checkTopFunction(scopes: Config['scopes'], problems: string[]): void {
-  const own = scopes[DEFAULT_NAME]?.collections[DEFAULT_NAME]?.sync ?? '';
+function checkTopFunction(
+  name: 'sync' | 'import_filter',
+  scopes: Config['scopes'],
+  problems: string[],
+): void {
+  const own = scopes[DEFAULT_NAME]?.collections[DEFAULT_NAME]?.[name] ?? '';
   if (isDefaultAlone(scopes) && own === '') return;
-  problems.push('sync: with scopes, a function belongs into scopes.{scope}.collections.{c}.sync');
+  problems.push(
+    `${name}: with scopes, a function belongs into scopes.{scope}.collections.{c}.${name}`,
+  );
 }
 
 function isDefaultAlone(scopes: Config['scopes']): boolean {

@@ -9,6 +9,7 @@ import { nextTurn } from '../util/next-turn.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { CurrentDocument } from './current-document.ts';
 import { currentDocument } from './current-document.ts';
+import { isForeign } from './foreign-content.ts';
 
 export interface AllDocsOptions {
   readonly reader: Reader;
@@ -54,9 +55,10 @@ export async function* allDocs(
   for await (const page of pages) {
     if (left <= 0) return;
     const rows: AllDocsRow[] = [];
+    const refused = await refusedAmong(context, page);
     for (const { key, stored } of page) {
       if (left <= 0) break;
-      const row = await rowOf(context, stored, { key, options });
+      const row = await rowOf(context, refused.has(key) ? undefined : stored, { key, options });
       if (row.kind === 'refused' && options.keys === undefined) continue;
       rows.push(row);
       left--;
@@ -113,6 +115,19 @@ async function* named(
   }
 }
 
+/** Keys of what strangers wrote and the gateway refuses: clients see no such document. */
+async function refusedAmong(
+  { bucket, id }: CollectionContext,
+  page: readonly Found[],
+): Promise<ReadonlySet<string>> {
+  const foreign = page.flatMap(({ stored }) =>
+    stored?.metadata !== undefined && isForeign(stored) ? [stored.key] : [],
+  );
+  return foreign.length === 0 ? NONE : bucket.foreignWrites.rejectedAmong(id, foreign);
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
 async function rowOf(
   context: CollectionContext,
   stored: StoredDocument | undefined,
@@ -131,7 +146,8 @@ async function rowOf(
     seq: current.seq,
     channels: channels.filter((channel) => mayRead(reader, context.id, [channel])),
     access: options.access ? await accessOf(context, current) : {},
-    doc: options.includeDocs ? textOf(current) : undefined,
+    // What a stranger wrote over it is not taken in: this revision has no body any more.
+    doc: options.includeDocs && !current.isOverwritten ? textOf(current) : undefined,
   };
 }
 

@@ -3,6 +3,7 @@ import { GatewayError } from '../util/errors.ts';
 import { forgetConfiguration, storeChange } from './config-history.ts';
 import type { ConfigRecords } from './config-records.ts';
 import type { DatabaseRecord, StoredDatabase } from './database-record.ts';
+import { metadataIdOf } from './metadata-id.ts';
 import {
   addDatabaseRecord,
   DATABASES_PER_BUCKET_MAX,
@@ -56,13 +57,16 @@ export async function claimChange(
 }
 
 /**
- * Throws `conflict` where one of the others has a collection that `record` claims. All are of one
- * bucket; the record itself may be among them.
+ * Throws `conflict` where one of the others has a collection that `record` claims, or its metadata
+ * id. All are of one bucket; the record itself may be among them.
  */
 export function checkClaims(record: DatabaseRecord, others: Iterable<DatabaseRecord>): void {
   const claimed = new Set(claimedCollections(record.given));
-  for (const { name, given } of others) {
+  for (const { name, given, metadataId } of others) {
     if (name === record.name) continue;
+    // NOTE: only of two that are created at the same moment.
+    if (metadataIdOf({ name, metadataId }) === metadataIdOf(record))
+      throw new GatewayError('conflict', `the database ${name} has the users of ${record.name}`);
     const common = claimedCollections(given).find((collection) => claimed.has(collection));
     if (common === undefined) continue;
     throw new GatewayError('conflict', `the database ${name} serves the collection ${common}`);

@@ -19,9 +19,9 @@ import { allDocs } from './all-docs.ts';
 import type { BulkOutcome } from './bulk-update.ts';
 import { updateMany } from './bulk-update.ts';
 import type { CollectionContext } from './collection-context.ts';
-import { loadDocument } from './current-document.ts';
 import { DocumentTools } from './document-tools.ts';
 import { attachmentDraft, attachmentRemovalDraft, deletionDraft, documentDraft } from './drafts.ts';
+import { loadImported } from './load-imported.ts';
 import { LocalDocuments } from './local-documents.ts';
 import type { ReadRevision } from './read-document.ts';
 import { readDocument, readRevisions } from './read-document.ts';
@@ -156,7 +156,7 @@ export class Collection {
     let count = 0;
     for (const [id, revs] of asked) {
       if (++count % STEPS_A_TURN === 0) await nextTurn();
-      const current = await loadDocument(this.#context, id as DocId);
+      const { current } = await loadImported(this.#context, id as DocId);
       const diff = revsDiff(current?.metadata.tree, revs);
       if (diff.missing.length > 0) diffs.set(id, diff);
     }

@@ -5,7 +5,7 @@ import type { DocId } from '../document/types.ts';
 import { must } from '../util/assert.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { CollectionContext } from './collection-context.ts';
-import { currentDocument } from './current-document.ts';
+import { loadVisible } from './load-imported.ts';
 
 /** How often the document is looked at anew when somebody changes it meanwhile. */
 const ATTEMPTS_MAX = 50;
@@ -30,11 +30,8 @@ async function forgettingChange(
   context: CollectionContext,
   id: DocId,
 ): Promise<DocumentChange | undefined> {
-  const stored = await context.bucket.get(context.id, id);
-  if (stored?.metadata === undefined) throw new GatewayError('missing', 'missing');
-  const { flags } = stored.metadata;
-  const current = currentDocument(stored, stored.metadata);
-  const { metadata, rev, deleted } = current;
+  const current = await loadVisible(context, id);
+  const { metadata, rev, deleted, flags } = current;
   if (metadata.pastChannels.length === 0) return undefined;
   const moved = moveChannels(metadata, {
     into: presentChannels(metadata),

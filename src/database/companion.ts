@@ -1,4 +1,5 @@
 import type { Bucket } from '../bucket/bucket.ts';
+import type { ClusterMember } from '../cluster/cluster-member.ts';
 import type { DatabaseConfig } from '../config/database-config.ts';
 import type { Observer } from '../observability/events.ts';
 import type { CollectionContext } from './collection-context.ts';
@@ -32,6 +33,8 @@ export interface ServingDatabase {
   readonly createdAt: string;
   readonly config: DatabaseConfig;
   readonly bucket: Bucket;
+  /** This process among those that share it. */
+  readonly member: ClusterMember;
   /** By `scope.collection`. */
   readonly collections: ReadonlyMap<string, CollectionContext>;
   readonly observer: Observer;

@@ -41,6 +41,17 @@ export function setFunction(path: readonly string[], source: string): ConfigChan
   return (given) => withProperty(given, path, source === '' ? undefined : source);
 }
 
+/** Several functions at once, as `setFunction`. */
+export function setFunctions(
+  functions: readonly (readonly [path: readonly string[], source: string])[],
+): ConfigChange {
+  return (given) =>
+    functions.reduce<unknown>(
+      (json, [path, source]) => (isJsonObject(json) ? setFunction(path, source)(json) : json),
+      given,
+    );
+}
+
 /** `_offline` and `_online`. */
 export function setOffline(offline: boolean): ConfigChange {
   return (given) => ({ ...given, offline });

@@ -49,10 +49,14 @@ export class ConfigurationStore {
     return changeConfiguration(await this.#options.records(), change, options);
   }
 
-  /** As stored, saying whether it is offline; what it says already is not stored again. */
-  async storeOffline(offline: boolean, previous: DatabaseConfig): Promise<Configuration> {
+  /** As stored, saying whether it is offline; what it says already is stored only `again`. */
+  async storeOffline(
+    offline: boolean,
+    previous: DatabaseConfig,
+    { again }: { readonly again: boolean },
+  ): Promise<Configuration> {
     const stored = await this.read();
-    if (stored.parsed.config.offline === offline) return stored;
+    if (stored.parsed.config.offline === offline && !again) return stored;
     return this.change(setOffline(offline), previous);
   }
 

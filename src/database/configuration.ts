@@ -5,12 +5,12 @@ import type { Environment } from '../config/environment.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Clock } from '../util/clock.ts';
 import { GatewayError } from '../util/errors.ts';
+import { checkedDatabaseConfig } from './checked-config.ts';
 import { claimChange } from './collection-claims.ts';
 import type { ConfigChange } from './config-change.ts';
 import type { ConfigRecords } from './config-records.ts';
 import type { StoredDatabase } from './database-record.ts';
 import { configVersion, readDatabaseRecord } from './database-record.ts';
-import { checkFunctions } from './open-collections.ts';
 
 /** A configuration, whole: as stored and as checked. */
 export interface Configuration {
@@ -63,10 +63,9 @@ export async function changeConfiguration(
     if (!accepts(configVersion(before.record)))
       throw new GatewayError('preconditionFailed', 'the configuration has changed');
     const value = inBucket(change(before.record.given), bucketName);
-    const parsed = parseDatabaseConfig(value, { name, previous, variables });
+    const parsed = await checkedDatabaseConfig(value, { name, previous, variables }, sandbox);
     if (parsed.config.bucket !== bucketName)
       throw new GatewayError('missing', `a database stays in its bucket, ${bucketName}`);
-    await checkFunctions(parsed.config, sandbox);
     const updatedAt = new Date(clock.now()).toISOString();
     const record = { ...before.record, given: parsed.given, updatedAt };
     const stored = await claimChange(records, record, before);

@@ -48,7 +48,7 @@ test('a mistake is told with all others, and changes nothing', async () => {
     [replace(null), 'badRequest', /must be an object/],
     [merge({ sync: 'function (' }), 'badRequest', /^sync: .*line 1/],
     [setFunction(['sync'], 'channel('), 'badRequest', /^sync: /],
-    [setFunction(['import_filter'], 'function () {}'), 'badRequest', /^.*import_filter: is not/],
+    [setFunction(['import_filter'], 'function ('), 'badRequest', /^import_filter: .*line 1/],
     [merge({ bucket: 'elsewhere' }), 'missing', /stays in its bucket/],
     [merge({ name: 'another' }), 'badRequest', /^.*name: /],
     [merge({ users: { a: { password: 'p' } } }), 'badRequest', /users: /],

@@ -4,6 +4,7 @@ import type { SyncMetadata } from '../document/sync-metadata.ts';
 import { parseMetadata } from '../document/sync-metadata.ts';
 import type { Cas, DocId, RevId, Sequence } from '../document/types.ts';
 import type { CollectionContext } from './collection-context.ts';
+import { isForeign } from './foreign-content.ts';
 
 /** A document as it stands in the bucket, with its metadata read. */
 export interface CurrentDocument {
@@ -14,14 +15,23 @@ export interface CurrentDocument {
   /** Whether that is a tombstone. */
   readonly deleted: boolean;
   readonly seq: Sequence;
-  /** JSON text of the winner; null for a tombstone. */
+  /** As in the bucket. */
+  readonly flags: number;
+  /** JSON text of the winner; null for a tombstone, and where a stranger wrote over it. */
   readonly body: string | null;
+  /** Whether a stranger wrote it, or deleted its body, since the winner was committed. */
+  readonly isOverwritten: boolean;
+  /** As applications keep them; see `userXattr`. */
+  readonly xattrs: string | null;
   /** Unix seconds; 0: none. */
   readonly expiry: number;
   readonly metadata: SyncMetadata;
 }
 
-/** Undefined where the gateway has no such document. */
+/**
+ * As the gateway knows it; undefined where it has no such document. What strangers wrote over it is
+ * not taken in: see `loadImported` for that.
+ */
 export async function loadDocument(
   context: Pick<CollectionContext, 'bucket' | 'id'>,
   key: DocId,
@@ -34,13 +44,17 @@ export function currentDocument(
   stored: Omit<StoredDocument, 'metadata'>,
   metadata: StoredMetadata,
 ): CurrentDocument {
+  const isOverwritten = isForeign({ cas: stored.cas, metadata });
   return {
     key: stored.key,
     cas: stored.cas,
     rev: metadata.rev,
     deleted: (metadata.flags & FLAG.deleted) !== 0,
     seq: metadata.seq,
-    body: stored.body,
+    flags: metadata.flags,
+    body: isOverwritten ? null : stored.body,
+    isOverwritten,
+    xattrs: stored.xattrs,
     expiry: stored.expiry,
     metadata: parseMetadata(metadata.text, metadata.seq),
   };

@@ -1,5 +1,5 @@
 import type { Bucket } from '../bucket/bucket.ts';
-import type { RecordKey } from '../bucket/records.ts';
+import type { RecordKey, StoredRecord } from '../bucket/records.ts';
 import type { Cas } from '../document/types.ts';
 import type { Log } from '../observability/log.ts';
 import type { Sandbox, SyncFunction } from '../sandbox/sandbox.ts';
@@ -56,6 +56,36 @@ export class CurrentSyncFunction implements Disposable {
     );
   }
 
+  /**
+   * The function that rules the collection, as its record has it, whatever is configured. Throws
+   * `unavailable` where there is none.
+   */
+  static async ruling(options: CurrentSyncFunctionOptions): Promise<CurrentSyncFunction> {
+    const { bucket, record } = options;
+    const stored = await bucket.getRecord(record);
+    if (stored === undefined)
+      throw new GatewayError('unavailable', `no sync function of ${record.id} is stored yet`);
+    const run = await compile(options, sourceIn(stored));
+    return new CurrentSyncFunction(options, { run, record, cas: stored.cas });
+  }
+
+  /**
+   * A function that rules nothing: what it says is looked at and never committed. Throws
+   * `badRequest` with line and column where the source is no function.
+   */
+  static async trial(
+    options: CurrentSyncFunctionOptions,
+    source: string,
+  ): Promise<CurrentSyncFunction> {
+    const run = await compile(options, source);
+    return new CurrentSyncFunction(options, { run, record: options.record, cas: NEVER_STORED });
+  }
+
+  /** See `trial`. */
+  other(source: string): Promise<CurrentSyncFunction> {
+    return CurrentSyncFunction.trial(this.#options, source);
+  }
+
   /** The function and what a commit of its verdict must state. */
   get now(): CompiledSyncFunction {
     return this.#compiled;
@@ -63,7 +93,7 @@ export class CurrentSyncFunction implements Disposable {
 
   /**
    * Reads the record again after a commit found another version. Throws `unavailable` where it is
-   * gone.
+   * gone: another database has taken the collection over.
    */
   async reload(): Promise<void> {
     this.#reloading ??= this.#reload().finally(() => {
@@ -76,10 +106,12 @@ export class CurrentSyncFunction implements Disposable {
     const { bucket, record } = this.#options;
     const stored = await bucket.getRecord(record);
     if (stored === undefined)
-      throw new GatewayError('unavailable', 'the database was removed by another process');
+      throw new GatewayError(
+        'unavailable',
+        `the database serves the collection ${record.id} no more`,
+      );
     if (stored.cas === this.#compiled.cas) return;
-    const { source } = JSON.parse(stored.value) as { source: string };
-    const run = await compile(this.#options, source);
+    const run = await compile(this.#options, sourceIn(stored));
     const old = this.#compiled;
     this.#compiled = { run, record, cas: stored.cas };
     old.run[Symbol.dispose]();
@@ -104,6 +136,13 @@ export interface CompiledSyncFunction {
   readonly run: SyncFunction;
   readonly record: RecordKey;
   readonly cas: Cas;
+}
+
+/** No record has it: a commit that states it is refused. */
+const NEVER_STORED = -1 as Cas;
+
+function sourceIn({ value }: StoredRecord): string {
+  return (JSON.parse(value) as { source: string }).source;
 }
 
 /** Writers of one function at a time are few: administrators. */

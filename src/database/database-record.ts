@@ -8,6 +8,8 @@ import type { ConfigRecords } from './config-records.ts';
 /** The configuration of a database as it is kept in its bucket. */
 export interface DatabaseRecord {
   readonly name: string;
+  /** See `metadata-id.ts`; absent where it is the name. */
+  readonly metadataId?: string | undefined;
   /** What the administrator gave, as given. */
   readonly given: Readonly<Record<string, unknown>>;
   /** ISO times. */
@@ -27,6 +29,7 @@ export interface StoredDatabase {
 
 const schema = z.object({
   name: z.string(),
+  metadataId: z.string().optional(),
   given: z.record(z.string(), z.unknown()),
   createdAt: z.string(),
   updatedAt: z.string(),

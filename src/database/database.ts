@@ -15,6 +15,7 @@ import type { DatabaseRecord } from './database-record.ts';
 import type { DatabaseState, DatabaseStates } from './database-states.ts';
 import type { FeedLag } from './feed-state.ts';
 import { feedLagOf } from './feed-state.ts';
+import { metadataIdOf } from './metadata-id.ts';
 import type { OpenBucket } from './open-buckets.ts';
 
 /** What a database is made of; it owns all but the bucket, which its registry shares out. */
@@ -65,6 +66,11 @@ export class Database implements AsyncDisposable {
 
   get name(): string {
     return this.#parts.record.name;
+  }
+
+  /** Under which the bucket keeps its users, roles, sessions and grants: `metadata-id.ts`. */
+  get metadataId(): string {
+    return metadataIdOf(this.#parts.record);
   }
 
   get state(): DatabaseState {

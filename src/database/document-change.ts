@@ -12,7 +12,7 @@ import { applyEdit } from '../document/edit.ts';
 import type { KeptBody, RevisionTree } from '../document/revision-tree.ts';
 import { allDigests, formatMetadata, hasDigests } from '../document/sync-metadata.ts';
 import type { SyncMetadata } from '../document/sync-metadata.ts';
-import type { Attachments, DocId, RevId } from '../document/types.ts';
+import type { Attachments, Cas, DocId, RevId } from '../document/types.ts';
 import { ZERO } from '../document/types.ts';
 import { must } from '../util/assert.ts';
 import type { CurrentDocument } from './current-document.ts';
@@ -21,6 +21,8 @@ import type { Verdict } from './judge-revision.ts';
 /** A new revision that may be committed, and what its document was before. */
 export interface JudgedEdit {
   readonly key: DocId;
+  /** What the store has of the document before. */
+  readonly cas: Cas | 'absent';
   readonly current: CurrentDocument | undefined;
   readonly planned: InsertedEdit;
   /** Of the new revision. */
@@ -30,6 +32,8 @@ export interface JudgedEdit {
   readonly verdict: Verdict;
   /** Unix seconds; 0: none. */
   readonly expiry: number;
+  /** As in `DocumentChange`; undefined: no xattr is looked at. */
+  readonly xattrCrc: number | null | undefined;
   /** Where another branch wins by this edit (its winner was deleted): that branch's leaf. */
   readonly risen: RisenLeaf | undefined;
 }
@@ -46,6 +50,8 @@ export interface ChangeRules {
   readonly revsLimit: number;
   /** How long a superseded body is kept, seconds; 0: not at all. */
   readonly oldRevExpirySecs: number;
+  /** Whether a copy of the winner's body is kept, for when a stranger writes over it. */
+  readonly backsUp: boolean;
   /** Unix seconds. */
   readonly nowSecs: number;
 }
@@ -58,7 +64,8 @@ export function winnerAfter(tree: RevisionTree | undefined, planned: InsertedEdi
 /** The document's new state, pure: for the bucket to commit. */
 export function documentChange(edit: JudgedEdit, rules: ChangeRules): DocumentChange {
   const { current, verdict, planned } = edit;
-  const next = nextBodies(edit, rules);
+  const bodies = nextBodies(edit, rules);
+  const next = rules.backsUp ? withBackup(bodies, edit) : bodies;
   const { tree, dropped } = next.tree.prune(rules.revsLimit);
   const winner = tree.winner();
   const state = winningState(edit, winner.rev);
@@ -83,12 +90,13 @@ export function documentChange(edit: JudgedEdit, rules: ChangeRules): DocumentCh
     ...verdict.judgement,
     collection: rules.collection,
     key: edit.key,
-    ifCas: current?.cas ?? 'absent',
+    ifCas: edit.cas,
     body: winner.deleted ? null : state.content.body,
     expiry: winner.deleted ? 0 : state.expiry,
     rev: winner.rev,
     flags: flagsOf(tree),
     metadata: formatMetadata(metadata),
+    ...(edit.xattrCrc === undefined ? {} : { xattrCrc: edit.xattrCrc }),
     channels: { in: moved.in, out: moved.out },
     ...grantChange(state.grants, current, rules.database),
     ...(keep.length === 0 ? {} : { keepBodies: keep }),
@@ -144,7 +152,9 @@ function nextBodies(edit: JudgedEdit, rules: ChangeRules): NextBodies {
   const keep: KeepBody[] = [];
   const drop: RevId[] = [];
   const keepBody = (rev: RevId, body: KeepBody['body'], kept: Kept): void => {
-    tree = tree.withKeptBody(rev, { expiry: kept.expiry, digests: digestsOf(kept.attachments) });
+    const keptBody = { expiry: kept.expiry, digests: digestsOf(kept.attachments) };
+    const seq = rev === current?.rev ? (current.metadata.revisionSeq ?? current.seq) : undefined;
+    tree = tree.withKeptBody(rev, seq === undefined ? keptBody : { ...keptBody, seq });
     keep.push({ rev, body, ...kept });
   };
   const until = rules.oldRevExpirySecs === 0 ? 0 : rules.nowSecs + rules.oldRevExpirySecs;
@@ -156,10 +166,15 @@ function nextBodies(edit: JudgedEdit, rules: ChangeRules): NextBodies {
     const { attachments } = current.metadata;
     if (tree.isLeaf(current.rev)) keepBody(current.rev, 'stored', { attachments, expiry: 0 });
     else if (until > 0) keepBody(current.rev, 'stored', { attachments, expiry: until });
+    else if (tree.get(current.rev)?.keptBody !== undefined) {
+      tree = tree.withKeptBody(current.rev, undefined);
+      drop.push(current.rev);
+    }
   }
   const parent = planned.parent === undefined ? undefined : tree.get(planned.parent);
   if (parent?.keptBody?.expiry === 0 && (parent.rev !== current?.rev || current.body === null)) {
-    // A losing leaf or a tombstone is superseded: its body was kept as long as it was a leaf.
+    // A losing leaf, a tombstone or what a stranger wrote over is superseded: its body was kept as
+    // long as it was a leaf.
     if (until > 0 && edit.parent !== undefined)
       keepBody(parent.rev, edit.parent.body, {
         attachments: edit.parent.attachments,
@@ -177,6 +192,16 @@ function nextBodies(edit: JudgedEdit, rules: ChangeRules): NextBodies {
     drop.push(risen.rev);
   }
   return { tree: withoutExpired(tree, rules.nowSecs), keep, drop };
+}
+
+/** With a copy of the winner's body: a stranger who writes takes the document's own away. */
+function withBackup(bodies: NextBodies, { planned, content, risen }: JudgedEdit): NextBodies {
+  const { rev, deleted } = bodies.tree.winner();
+  const winning = rev === planned.rev ? content : rev === risen?.rev ? risen.content : undefined;
+  if (deleted || winning === undefined) return bodies;
+  const { body, attachments } = winning;
+  const tree = bodies.tree.withKeptBody(rev, { expiry: 0, digests: digestsOf(attachments) });
+  return { ...bodies, tree, keep: [...bodies.keep, { rev, body, attachments, expiry: 0 }] };
 }
 
 interface Kept {

@@ -7,12 +7,22 @@ import { channelEnds } from '../document/raw-metadata.ts';
 import { revisionGraph } from '../document/revision-graph.ts';
 import type { DocId, RevId, Sequence } from '../document/types.ts';
 import { sequence } from '../document/types.ts';
-import { GatewayError } from '../util/errors.ts';
+import type { Principals } from '../principals/principals.ts';
 import type { CollectionContext } from './collection-context.ts';
 import { compactChannelHistory } from './compact-channel-history.ts';
 import type { CurrentDocument } from './current-document.ts';
-import { loadDocument } from './current-document.ts';
 import { DesignDocuments } from './design-documents.ts';
+import { loadVisible } from './load-imported.ts';
+import type {
+  FilterDryRun,
+  FilterDryRunRequest,
+  SyncDryRun,
+  SyncDryRunRequest,
+} from './dry-run.ts';
+import { dryRunFilter, dryRunSyncFunction } from './dry-run.ts';
+import type { ExplainRequest } from './explain.ts';
+import { explain } from './explain.ts';
+import type { Explanation } from './explanation.ts';
 import { purgeDocuments } from './purge-documents.ts';
 import { rawDocument } from './raw-document.ts';
 import type { RawOptions } from './raw-document.ts';
@@ -64,6 +74,21 @@ export class DocumentTools {
     await compactChannelHistory(this.#context, parseDocId(id));
   }
 
+  /** See `explain`. */
+  async explain(principals: Principals, request: ExplainRequest): Promise<Explanation> {
+    return explain(this.#context, principals, request);
+  }
+
+  /** See `dryRunSyncFunction`. */
+  async dryRunSyncFunction(request: SyncDryRunRequest): Promise<SyncDryRun> {
+    return dryRunSyncFunction(this.#context, request);
+  }
+
+  /** See `dryRunFilter`. */
+  async dryRunFilter(request: FilterDryRunRequest): Promise<FilterDryRun> {
+    return dryRunFilter(this.#context, request);
+  }
+
   /** The entries of a channel after a sequence, in pages: documents in it, and what left it. */
   async *channelEntries(
     channel: string,
@@ -88,9 +113,7 @@ export class DocumentTools {
   }
 
   async #load(id: string): Promise<CurrentDocument> {
-    const current = await loadDocument(this.#context, parseDocId(id));
-    if (current === undefined) throw new GatewayError('missing', 'missing');
-    return current;
+    return loadVisible(this.#context, parseDocId(id));
   }
 }
 

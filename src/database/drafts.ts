@@ -89,6 +89,8 @@ async function sameDocument(
     current === undefined || from === undefined
       ? undefined
       : await revisionBody(context, current, from);
+  if (content === undefined && current?.isOverwritten === true && from === current.rev)
+    throw new GatewayError('missing', 'Not imported');
   const body = content?.body ?? '{}';
   const canonical = canonicalJson(scanObject(body), () => false);
   return {

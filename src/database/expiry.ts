@@ -1,7 +1,7 @@
 import type { DocId } from '../document/types.ts';
 import type { Log } from '../observability/log.ts';
 import type { Clock } from '../util/clock.ts';
-import { isGatewayError } from '../util/errors.ts';
+import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { CollectionContext } from './collection-context.ts';
 import { nowSecs } from './collection-context.ts';
 import { loadDocument } from './current-document.ts';
@@ -58,7 +58,12 @@ async function expireDocument(context: CollectionContext, key: DocId, log: Log):
       key,
       writer: { kind: 'admin' },
       mustPass: true,
-      draft: () => deletionDraft(current.rev),
+      draft: (now) => {
+        // An application may put the expiry off, without another revision.
+        if (now === undefined || !isPast(context, now.expiry))
+          throw new GatewayError('conflict', 'the document does not expire any more');
+        return deletionDraft(current.rev);
+      },
     });
     return true;
   } catch (cause) {

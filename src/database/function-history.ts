@@ -3,6 +3,7 @@ import type { Bucket } from '../bucket/bucket.ts';
 import type { RecordKey } from '../bucket/records.ts';
 import type { Cas, Sequence } from '../document/types.ts';
 import { GatewayError } from '../util/errors.ts';
+import { routingIsWhole } from './collection-routing.ts';
 
 /**
  * From where on a sync function holds: every document with a later sequence was routed by it, an
@@ -29,6 +30,7 @@ export async function functionStored(bucket: Bucket, of: RecordKey, cas: Cas): P
 export async function functionResynced(bucket: Bucket, of: RecordKey, cas: Cas): Promise<void> {
   const seq = (await readSpan(bucket, of))?.seq ?? (await bucket.lastSequence());
   await store(bucket, of, { cas, seq, resynced: true });
+  await routingIsWhole(bucket, of.database, of.id);
 }
 
 /**

@@ -10,6 +10,7 @@ import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { CollectionContext } from './collection-context.ts';
 import { nowSecs } from './collection-context.ts';
 import type { CompiledSyncFunction } from './current-sync-function.ts';
+import { metaText } from './user-xattr.ts';
 
 /** What the sync function is asked about. */
 export interface Judged {
@@ -23,6 +24,8 @@ export interface Judged {
     | { readonly rev: RevId; readonly body: string; readonly deleted: boolean }
     | undefined;
   readonly writer: Reader;
+  /** Xattrs of the document, as JSON text; null: it has none. */
+  readonly xattrs?: string | null;
   /**
    * Whether a rejection (or a broken function, unless it says otherwise) puts the revision into no
    * channel, instead of refusing it.
@@ -36,6 +39,8 @@ export interface Verdict {
   readonly grants: readonly Grant[];
   /** Unix seconds, 0 for none; undefined where the function said nothing. */
   readonly expiry: number | undefined;
+  /** The reason of a rejection that passes all the same; undefined: there was none. */
+  readonly refused: string | undefined;
   readonly judgement: Judgement;
 }
 
@@ -63,6 +68,7 @@ export async function judgeRevision(context: CollectionContext, judged: Judged):
     channels: outcome.channels,
     grants,
     expiry: expiryOf(context, outcome),
+    refused: rejection?.reason,
     judgement: {
       function: { record: compiled.record, cas: compiled.cas },
       ...(rights === undefined ? {} : { access: accessPrecondition(context.database, rights) }),
@@ -103,12 +109,13 @@ const NO_OUTCOME: SyncOutcome = {
   askedForRights: false,
 };
 
-function inputOf(context: CollectionContext, judged: Judged): SyncInput {
+/** What the sync function is given of it. */
+export function inputOf(context: CollectionContext, judged: Judged): SyncInput {
   const { id, parent } = judged;
   return {
     doc: renderDocument(judged),
     oldDoc: parent === undefined ? null : renderDocument({ id, ...parent }),
-    meta: '{"xattrs":{}}',
+    meta: metaText(context, judged.xattrs ?? null),
     writer: writerOf(context, judged.writer),
   };
 }

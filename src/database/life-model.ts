@@ -35,6 +35,10 @@ export class LifeModel {
   ownState: 'Online' | 'Offline' | undefined;
   /** Whether the file of the bucket is where it was. */
   isAway = false;
+  /** Whether its collection is routed for another database. */
+  isForeign = false;
+  /** Whether it is offline because of that. */
+  #isHeld = false;
   #storedVersion = 0;
   #knownVersion = 0;
   /** When each open request is cut off; undefined: it is on the opening of now. */
@@ -146,7 +150,7 @@ export class LifeModel {
       this.ownState === undefined ? this.storedOffline : this.ownState === 'Offline';
     if (isOffline) this.#stop();
     else if (this.state === 'Offline') return this.#start('group');
-    else this.#end();
+    else this.#reopen();
     return 'done';
   }
 
@@ -155,20 +159,22 @@ export class LifeModel {
     const before = this.knownOffline;
     this.#know();
     const isOther = before !== this.storedOffline && this.ownState === undefined;
+    const isHeld = this.#isHeld && this.ownState === undefined;
     if (this.state === 'Offline')
-      return isOther && !this.storedOffline ? this.#start('group') : 'done';
+      return (isOther || isHeld) && !this.storedOffline ? this.#start('group') : 'done';
     if (isOther && this.storedOffline) this.#stop();
-    else this.#end();
+    else this.#reopen();
     return 'done';
   }
 
   #start(scope: Scope): Outcome {
     this.onlineAtMs = undefined;
     if (this.isAway) return 'unavailable';
-    if (scope === 'group' && this.storedOffline) this.#store(false);
+    if (scope === 'group' && (this.storedOffline || this.#isHeld)) this.#store(false);
     this.#know();
     this.#want('Online', scope);
-    this.state = 'Online';
+    this.#isHeld = this.isForeign;
+    if (!this.isForeign) this.state = 'Online';
     return 'done';
   }
 
@@ -185,6 +191,13 @@ export class LifeModel {
   #know(): void {
     this.knownOffline = this.storedOffline;
     this.#knownVersion = this.#storedVersion;
+  }
+
+  #reopen(): void {
+    if (this.isForeign) {
+      this.#isHeld = true;
+      this.#stop();
+    } else this.#end();
   }
 
   #stop(): void {

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '../config/check-table.ts';
-import type { DatabaseConfig } from '../config/database-config.ts';
 import { readDatabaseConfig } from '../config/database-config.ts';
 import type { Environment } from '../config/environment.ts';
 import type { FileDatabase } from '../config/file-databases.ts';
@@ -12,8 +11,8 @@ import { claimedCollections } from '../config/scopes.ts';
 import type { Log } from '../observability/log.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
+import { functionProblems } from './checked-config.ts';
 import { applyPrincipals, principalProblems } from './file-principals.ts';
-import { checkFunctions } from './open-collections.ts';
 import type { DatabaseRegistry } from './registry.ts';
 
 export interface CheckingFile {
@@ -207,19 +206,4 @@ function placeOf(database: FileDatabase | undefined): string | undefined {
 function withOffline(given: JsonObject, { offline }: JsonObject): JsonObject {
   const { offline: _, ...rest } = given;
   return offline === undefined ? rest : { ...rest, offline };
-}
-
-/** Of all functions of a configuration: where which does not compile. */
-export async function functionProblems(
-  config: DatabaseConfig,
-  sandbox: Sandbox,
-): Promise<readonly string[]> {
-  try {
-    await checkFunctions(config, sandbox);
-    return [];
-  } catch (cause) {
-    if (!isGatewayError(cause, 'badRequest')) throw cause;
-    const { problems } = cause.details;
-    return Array.isArray(problems) ? problems.map(String) : [cause.message];
-  }
 }

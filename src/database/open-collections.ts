@@ -58,7 +58,10 @@ export async function checkFunctions(config: DatabaseConfig, sandbox: Sandbox): 
   const problems: string[] = [];
   let first: GatewayError | undefined;
   const functions = [
-    ...collectionsOf(config).map(({ sync: source, syncPath: path }) => ({ source, path })),
+    ...collectionsOf(config).flatMap((collection) => [
+      { source: collection.sync, path: collection.syncPath },
+      { source: collection.importFilter, path: collection.importFilterPath },
+    ]),
     ...filtersOf(config.event_handlers),
   ];
   for (const { source, path } of functions) {
@@ -76,9 +79,9 @@ export async function checkFunctions(config: DatabaseConfig, sandbox: Sandbox): 
   throw new GatewayError('badRequest', problems.join('; '), { details, cause: first });
 }
 
-/** Where the function of a collection is kept. */
-export function functionRecord(database: string, fullName: string): RecordKey {
-  return { kind: 'sync_function', database, id: fullName };
+/** Where the function of a collection is kept, of the database with this metadata id. */
+export function functionRecord(metadataId: string, fullName: string): RecordKey {
+  return { kind: 'sync_function', database: metadataId, id: fullName };
 }
 
 /** The function that rules a collection as it is configured. */

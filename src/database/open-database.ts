@@ -17,10 +17,13 @@ import { Database } from './database.ts';
 import type { DatabaseRecord } from './database-record.ts';
 import type { DatabaseStates } from './database-states.ts';
 import { runExpiry } from './expiry.ts';
+import { DEFAULT_GROUP } from './group-records.ts';
+import { metadataIdOf } from './metadata-id.ts';
 import type { OpenBucket } from './open-buckets.ts';
+import { importingContexts } from './open-import-rules.ts';
 import { tellCacheFigures } from './cache-figures.ts';
 import type { SharedContext } from './open-collections.ts';
-import { collectionContexts, collectionIds } from './open-collections.ts';
+import { collectionIds } from './open-collections.ts';
 
 /** What all databases of a gateway share. */
 export interface DatabaseServices {
@@ -59,8 +62,9 @@ export async function openDatabase(
 ): Promise<Database> {
   const { record, parsed, states, observer, startedMs } = options;
   const { config } = parsed;
-  const { bucket, cache } = openBucket;
-  const { clock } = services;
+  const { bucket, cache, member } = openBucket;
+  const { clock, sandbox, group = DEFAULT_GROUP } = services;
+  const metadataId = metadataIdOf(record);
   const { log } = observer;
   await using opening = new AsyncDisposableStack();
   for (const warning of parsed.warnings)
@@ -68,27 +72,27 @@ export async function openDatabase(
   tellCacheFigures(observer, cache);
   const principals = new Principals({
     bucket,
-    database: record.name,
+    database: metadataId,
     collections: await collectionIds(bucket, config),
     defaultCollection: await bucket.openCollection(DEFAULT_COLLECTION),
     passwords: services.passwords,
     log,
     allowEmptyPassword: config.allow_empty_password,
   });
-  const sessions = new Sessions({ bucket, database: record.name, principals, clock, log });
+  const sessions = new Sessions({ bucket, database: metadataId, principals, clock, log });
   const shared: SharedContext = {
     bucket,
-    database: record.name,
+    database: metadataId,
     config,
     clock,
     observer,
     refresh: ({ name }) => principals.reader(name),
   };
-  const contexts = options.serving
-    ? await collectionContexts(shared, services.sandbox, opening)
+  const collections = options.serving
+    ? await importingContexts(shared, { sandbox, cache, group }, opening)
     : new Map<string, CollectionContext>();
   if (options.serving) await principals.configureGuest(config.guest);
-  startExpiry(opening, [...contexts.values()]);
+  startExpiry(opening, [...collections.values()]);
   const database = new Database({
     record,
     parsed,
@@ -105,7 +109,7 @@ export async function openDatabase(
       clock,
     }),
     collections: new Map(
-      [...contexts].map(([name, context]) => [name, new Collection(context, cache)]),
+      [...collections].map(([name, context]) => [name, new Collection(context, cache)]),
     ),
     observer,
     clock,
@@ -115,7 +119,7 @@ export async function openDatabase(
   if (options.serving) {
     const { name, createdAt } = record;
     const { closing } = database;
-    const serving = { name, createdAt, config, bucket, collections: contexts, observer, closing };
+    const serving = { name, createdAt, config, bucket, member, collections, observer, closing };
     for (const companion of services.companions ?? []) opening.use(await companion.start(serving));
   }
   const parts = opening.move();

@@ -3,9 +3,8 @@ import { scanObject } from '../document/json-scanner.ts';
 import { rawMetadata } from '../document/raw-metadata.ts';
 import type { DocId } from '../document/types.ts';
 import { crc32c } from '../util/crc32c.ts';
-import { GatewayError } from '../util/errors.ts';
 import type { CollectionContext } from './collection-context.ts';
-import { currentDocument } from './current-document.ts';
+import { loadVisible } from './load-imported.ts';
 
 export interface RawOptions {
   readonly includeDoc: boolean;
@@ -22,15 +21,11 @@ export async function rawDocument(
   id: DocId,
   { includeDoc, hashKey }: RawOptions,
 ): Promise<string> {
-  const stored = await context.bucket.get(context.id, id);
-  if (stored?.metadata === undefined) throw new GatewayError('missing', 'missing');
-  const { flags } = stored.metadata;
-  const current = currentDocument(stored, stored.metadata);
+  const current = await loadVisible(context, id);
   const grants = await context.bucket.grantsOf(context.id, id);
   const xattrs = rawMetadata(
     {
       ...current,
-      flags,
       grants: grants.flatMap(({ kind, ...grant }) =>
         kind === 'exists' ? [] : [{ ...grant, kind }],
       ),

@@ -9,7 +9,8 @@ import { mayRead } from '../principals/access.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { CurrentDocument } from './current-document.ts';
-import { loadDocument, revisionBody } from './current-document.ts';
+import { revisionBody } from './current-document.ts';
+import { loadForReader } from './load-imported.ts';
 
 /** One revision as a reader may see it. */
 export interface ReadRevision {
@@ -37,19 +38,19 @@ export interface RevisionTextOptions {
 
 /**
  * The winner, or the revision asked for. Throws `missing` where there is none or its body is not
- * kept, `deleted` where the winner is a tombstone and no revision was named, `forbidden` where the
- * reader may not see the winner. A named revision that it may not see is told as removed.
+ * kept, or where what a stranger made of the document is not taken in; `deleted` where the winner
+ * is a tombstone and no revision was named; `forbidden` where the reader may not see the winner. A
+ * named revision that it may not see is told as removed.
  */
 export async function readDocument(
   context: CollectionContext,
   {
     id,
     rev,
-    reader,
+    reader: asked,
   }: { readonly id: DocId; readonly rev?: RevId | undefined; readonly reader: Reader },
 ): Promise<ReadRevision> {
-  const current = await loadDocument(context, id);
-  if (current === undefined) throw missing();
+  const { current, reader } = await loadForReader(context, id, asked);
   if (rev !== undefined) return readRevision(context, current, { rev, reader });
   if (!mayRead(reader, context.id, presentChannels(current.metadata)))
     throw new GatewayError('forbidden', 'forbidden');
@@ -69,14 +70,13 @@ export async function readRevisions(
   {
     id,
     revs,
-    reader,
+    reader: asked,
   }: { readonly id: DocId; readonly revs: readonly RevId[] | 'leaves'; readonly reader: Reader },
 ): Promise<readonly { readonly rev: RevId; readonly found: ReadRevision | undefined }[]> {
-  const current = await loadDocument(context, id);
-  if (current === undefined) throw missing();
-  const asked = revs === 'leaves' ? current.metadata.tree.leaves().map((leaf) => leaf.rev) : revs;
+  const { current, reader } = await loadForReader(context, id, asked);
+  const named = revs === 'leaves' ? current.metadata.tree.leaves().map((leaf) => leaf.rev) : revs;
   const found: { rev: RevId; found: ReadRevision | undefined }[] = [];
-  for (const rev of asked) {
+  for (const rev of named) {
     const known = current.metadata.tree.has(rev);
     found.push({
       rev,

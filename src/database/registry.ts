@@ -1,20 +1,22 @@
 import type { BucketServer } from '../bucket/bucket-server.ts';
-import { parseDatabaseConfig, parseDatabaseName } from '../config/database-config.ts';
+import { parseDatabaseName } from '../config/database-config.ts';
 import type { ParsedDatabaseConfig } from '../config/database-config.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { BucketInTrouble } from './bucket-follower.ts';
 import { BucketFollower } from './bucket-follower.ts';
+import { checkedDatabaseConfig } from './checked-config.ts';
 import { checkClaims, claimDatabase } from './collection-claims.ts';
 import type { Database } from './database.ts';
 import { forgetConfiguration } from './config-history.ts';
 import { LocalConfigs } from './config-records.ts';
 import type { DatabaseRecord } from './database-record.ts';
+import { listDatabaseRecords } from './database-record.ts';
 import type { DatabaseState } from './database-states.ts';
 import { runFeedGuards } from './feed-guard.ts';
 import { DEFAULT_GROUP, recordsOfGroup } from './group-records.ts';
+import { withMetadataId } from './metadata-id.ts';
 import { OpenBuckets } from './open-buckets.ts';
 import type { DatabaseServices } from './open-database.ts';
-import { checkFunctions } from './open-collections.ts';
 import { ServedDatabase } from './served-database.ts';
 
 export interface ListedDatabase {
@@ -145,9 +147,8 @@ export class DatabaseRegistry implements AsyncDisposable {
    */
   async create(name: string, value: unknown): Promise<Database> {
     parseDatabaseName(name);
-    const { variables } = this.#services;
-    const parsed = parseDatabaseConfig(value, { name, variables });
-    await checkFunctions(parsed.config, this.#services.sandbox);
+    const { variables, sandbox } = this.#services;
+    const parsed = await checkedDatabaseConfig(value, { name, variables }, sandbox);
     return this.#oneAtATime(() => this.#create(name, parsed));
   }
 
@@ -186,11 +187,12 @@ export class DatabaseRegistry implements AsyncDisposable {
       throw new GatewayError('databaseExists', `there is a database ${name}`);
     const { bucket: bucketName } = parsed.config;
     const now = new Date(this.#services.clock.now()).toISOString();
-    const record = { name, given: parsed.given, createdAt: now, updatedAt: now };
+    const made = { name, given: parsed.given, createdAt: now, updatedAt: now };
     const opened = await this.#buckets.acquire(bucketName, { create: true });
     try {
       const records = this.#local?.of(bucketName) ?? recordsOfGroup(opened.bucket, this.#group);
-      await claimDatabase(records, record);
+      const others = await listDatabaseRecords(records);
+      await claimDatabase(records, await withMetadataId(made, opened.bucket, others));
       try {
         return (await this.#serve(name, bucketName)).current;
       } catch (cause) {

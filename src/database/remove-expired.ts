@@ -5,7 +5,7 @@ import type { Clock } from '../util/clock.ts';
 /** How long what is past its time may still be there, ms. */
 const ROUND_MS = 1000;
 /** How long unreferenced attachment bytes stay: an upload's revision is committed well before. */
-const ATTACHMENT_GRACE_SECS = 3600;
+export const ATTACHMENT_GRACE_SECS = 3600;
 
 /**
  * Lets a bucket drop what is past its time: kept bodies, records, attachments that nothing refers

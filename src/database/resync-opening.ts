@@ -2,6 +2,7 @@ import type { DatabaseConfig } from '../config/database-config.ts';
 import type { Observer } from '../observability/events.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { Configuration } from './configuration.ts';
+import { metadataIdOf } from './metadata-id.ts';
 import type { OpenBucket } from './open-buckets.ts';
 import { collectionContexts } from './open-collections.ts';
 import type { DatabaseServices } from './open-database.ts';
@@ -39,7 +40,7 @@ export async function openForResync(
   const { config } = configuration.parsed;
   const shared = {
     bucket: openBucket.bucket,
-    database: record.name,
+    database: metadataIdOf(record),
     config,
     clock: services.clock,
     observer,

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
+import { DEFAULT_COLLECTION } from '../config/scopes.ts';
 import { isGatewayError } from '../util/errors.ts';
 import { DrivenClock } from '../util/driven-clock.ts';
+import { readRouting, routingChange } from './collection-routing.ts';
 import { merge } from './config-change.ts';
 import type { Database, OpenRequest } from './database.ts';
 import { readDatabaseRecord, replaceDatabaseRecord } from './database-record.ts';
@@ -19,7 +21,7 @@ import { openTestRegistries } from './test-registries.ts';
 /** The life of a database, walked at random beside a model of it. */
 
 const SEED = Number(process.env['TIDEGATE_TEST_SEED'] ?? 20261124);
-/** Of 10 to 40 steps each; 400 of them make 10,000. */
+/** Of 10 to 40 steps each; 600 of them make 10,000. */
 const RUNS = Number(process.env['TIDEGATE_TEST_RUNS'] ?? 25);
 
 type Step =
@@ -28,6 +30,8 @@ type Step =
   | { readonly do: 'ask at start'; readonly asked: Asked }
   /** The file of the bucket is taken away, or put back. */
   | { readonly do: 'move file' }
+  /** Its collection becomes another database's, or its own again, as by a resync. */
+  | { readonly do: 'take over' }
   | { readonly do: 'request' }
   | { readonly do: 'answer' }
   | { readonly do: 'wait'; readonly secs: number };
@@ -53,7 +57,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('ask'), asked: followed }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('ask at start'), asked }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('request', 'answer') }) },
-  { weight: 1, arbitrary: fc.constant({ do: 'move file' }) },
+  { weight: 1, arbitrary: fc.constantFrom({ do: 'move file' }, { do: 'take over' }) },
   {
     weight: 3,
     arbitrary: fc.record({ do: fc.constant('wait'), secs: fc.integer({ min: 1, max: 45 }) }),
@@ -124,6 +128,12 @@ async function changeElsewhere(name: string, isOffline: boolean | undefined): Pr
   await replaceDatabaseRecord(opened.bucket, { ...record, given, updatedAt }, cas);
 }
 
+async function routeFor(metadataId: string): Promise<void> {
+  const before = await readRouting(opened.bucket, DEFAULT_COLLECTION);
+  const routing = { metadataId, isWhole: true };
+  await opened.bucket.commit([routingChange(DEFAULT_COLLECTION, routing, before?.cas ?? 'absent')]);
+}
+
 async function call({ served }: Walked, what: Asked): Promise<void> {
   switch (what.to) {
     case 'goOnline':
@@ -192,8 +202,12 @@ async function walk(walked: Walked, at: Step): Promise<void> {
       if (model.state === 'Stopping') return;
       model.isAway = !model.isAway;
       return moveFile(model.isAway);
+    case 'take over':
+      if (model.state === 'Stopping' || model.isAway) return;
+      model.isForeign = !model.isForeign;
+      return routeFor(model.isForeign ? `not ${served.name}` : served.current.metadataId);
     case 'ask at start':
-      if (model.state !== 'Offline' || model.isAway) return;
+      if (model.state !== 'Offline' || model.isAway || model.isForeign) return;
       ask(walked, { to: 'goOnline', scope: 'group' });
       while (served.states.state === 'Offline') await Promise.resolve();
       assert.equal(served.states.state, 'Starting');

@@ -1,51 +1,27 @@
-import type { Observer } from '../observability/events.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { DatabaseCompanion, ServedBy } from './companion.ts';
 import type { ConfigChange } from './config-change.ts';
 import { setOffline } from './config-change.ts';
-import type { ConfigRecords } from './config-records.ts';
 import type { AcceptsVersion, Configuration } from './configuration.ts';
-import { ConfigurationStore } from './configuration-store.ts';
 import type { Database } from './database.ts';
 import type { DatabaseRecord } from './database-record.ts';
 import { configVersion } from './database-record.ts';
-import { DatabaseStates } from './database-states.ts';
-import type { StateRequest } from './database-states.ts';
+import type { DatabaseStates, StateRequest } from './database-states.ts';
 import { DelayedOnline } from './delayed-online.ts';
+import { DrainingOpenings } from './draining-openings.ts';
 import { FeedGuard } from './feed-guard.ts';
 import type { FeedTrouble } from './feed-state.ts';
 import { requireUsable } from './feed-state.ts';
-import { DEFAULT_GROUP, recordsOfGroup } from './group-records.ts';
-import { HeldBucket } from './held-bucket.ts';
-import type { OpenBucket, OpenBuckets } from './open-buckets.ts';
+import type { OpenBucket } from './open-buckets.ts';
 import { checkFunctions } from './open-collections.ts';
 import type { DatabaseServices } from './open-database.ts';
-import { openDatabase } from './open-database.ts';
 import type { Scope } from './own-state.ts';
 import { OwnState } from './own-state.ts';
+import { reasonToHold, requireResync, takeOver } from './resync-hold.ts';
 import type { ResyncOpening } from './resync-opening.ts';
 import { openForResync } from './resync-opening.ts';
-
-interface Parts {
-  readonly services: DatabaseServices;
-  readonly held: HeldBucket;
-  readonly store: ConfigurationStore;
-  readonly observer: Observer;
-  readonly states: DatabaseStates;
-  readonly startedMs: number;
-}
-
-/** Which database is served. */
-export interface ServedOptions {
-  readonly buckets: OpenBuckets;
-  readonly name: string;
-  readonly bucketName: string;
-  /** Where its configuration is kept where that is not its bucket. */
-  readonly local?: ConfigRecords | undefined;
-}
-
-/** Openings with older configurations that still answer requests; then a change waits for one. */
-const DRAINING_MAX = 4;
+import type { ServedOptions, ServedParts } from './served-parts.ts';
+import { openParts, openServed } from './served-parts.ts';
 
 /**
  * The life of a database on this node: it goes offline and online and gets other configurations, by
@@ -56,23 +32,26 @@ export class ServedDatabase implements AsyncDisposable {
   readonly states: DatabaseStates;
   /** Of its bucket's changes: whether they are followed. */
   readonly feed: FeedGuard;
-  readonly #parts: Parts;
+  readonly #parts: ServedParts;
   readonly #later: DelayedOnline;
   readonly #own = new OwnState();
   #configuration: Configuration;
   #current: Database;
   #doing: Promise<unknown> = Promise.resolve();
   #gone = false;
+  /** Offline only because collections must be resynced first. */
+  #isHeld = false;
   /** Aborts what runs while it is Resyncing. */
   #resyncing: AbortController | undefined;
-  readonly #draining = new Set<Promise<void>>();
+  readonly #draining: DrainingOpenings;
 
   private constructor(
-    parts: Parts,
+    parts: ServedParts,
     opened: { readonly configuration: Configuration; readonly database: Database },
   ) {
     this.#parts = parts;
     this.states = parts.states;
+    this.#draining = new DrainingOpenings(parts.observer.log);
     this.#configuration = opened.configuration;
     this.#current = opened.database;
     this.#later = new DelayedOnline(parts.services.clock, (scope, isCancelled) =>
@@ -94,30 +73,21 @@ export class ServedDatabase implements AsyncDisposable {
    * for a configuration that this version does not accept, `missing` where there is none, and what
    * the bucket throws.
    */
-  static async open(
-    services: DatabaseServices,
-    { buckets, name, bucketName, local }: ServedOptions,
-  ): Promise<ServedDatabase> {
-    const { clock, metrics, log, group = DEFAULT_GROUP } = services;
+  static async open(services: DatabaseServices, options: ServedOptions): Promise<ServedDatabase> {
     await using opening = new AsyncDisposableStack();
-    metrics.addDatabase(name);
-    opening.defer(() => metrics.removeDatabase(name));
-    const observer = { database: name, log: log.with({ db: name }), metrics };
-    const states = new DatabaseStates(observer, clock);
-    const startedMs = clock.now();
-    const held = new HeldBucket(buckets, bucketName);
-    const openBucket = await held.take();
-    opening.defer(() => held.release());
-    const records = async (): Promise<ConfigRecords> =>
-      local ?? recordsOfGroup((await held.take()).bucket, group);
-    const store = new ConfigurationStore({ services, name, bucketName, records });
-    const parts = { services, held, store, observer, states, startedMs };
+    const parts = await openParts(services, options, opening);
+    const { states, store } = parts;
     const configuration = await store.read();
-    const offline = configuration.parsed.config.offline;
-    const database = await openWith(parts, openBucket, { configuration, serving: !offline });
+    const { offline } = configuration.parsed.config;
+    const hold = offline ? undefined : await reasonToHold(parts, configuration);
+    const serving = !offline && hold === undefined;
+    const database = await openServed(parts, { configuration, serving });
     opening.move();
     const served = new ServedDatabase(parts, { configuration, database });
-    states.enter(offline ? 'Offline' : 'Online', 'the database was loaded');
+    const loaded = 'the database was loaded';
+    if (hold !== undefined) served.#hold(hold, configuration);
+    else if (serving) states.enter('Online', loaded);
+    else states.enter('Offline', `${loaded}, offline as its configuration says`);
     return served;
   }
 
@@ -150,6 +120,21 @@ export class ServedDatabase implements AsyncDisposable {
     return this.#current;
   }
 
+  /**
+   * Collections that must be resynced before it may serve; as far as that can be read. What is
+   * online has none.
+   */
+  async requireResync(): Promise<readonly string[]> {
+    if (this.states.state === 'Online' || this.openBucket === undefined) return [];
+    try {
+      return await requireResync(this.#parts, this.#configuration);
+    } catch (cause) {
+      // Its bucket is in trouble, which is told beside it.
+      if (!isGatewayError(cause, 'unavailable')) throw cause;
+      return [];
+    }
+  }
+
   /** When it is to come online, ms since 1970; undefined where no time is set. */
   get onlineAtMs(): number | undefined {
     return this.#later.atMs;
@@ -166,8 +151,9 @@ export class ServedDatabase implements AsyncDisposable {
   }
 
   /**
-   * Resolves when it is online. Throws `unavailable` while that is not possible, and where it could
-   * not be opened; then it is offline, and its state tells why. `group`: for all nodes that share
+   * Resolves when it is online, or still held offline by what `requireResync` tells. Throws
+   * `unavailable` while that is not possible, and where it could not be opened; then it is offline,
+   * and its state tells why. `group`: for all nodes that share
    * its configuration, which then says so; `node`: for this one alone.
    */
   async goOnline(scope: Scope = 'group'): Promise<void> {
@@ -297,7 +283,7 @@ export class ServedDatabase implements AsyncDisposable {
     this.#resyncing?.abort();
     await this.#doing.catch(() => undefined); // told to whoever asked for it
     this.#end('the database is closed');
-    await Promise.all([...this.#draining, this.#current[Symbol.asyncDispose]()]);
+    await Promise.all([this.#draining.ended(), this.#current[Symbol.asyncDispose]()]);
     await this.#parts.held.release();
   }
 
@@ -309,6 +295,7 @@ export class ServedDatabase implements AsyncDisposable {
     const openBucket = await held.take();
     const configuration = await store.read();
     this.#adopt(configuration);
+    await takeOver(this.#parts, configuration);
     const parts = { openBucket, configuration, observer, signal };
     await using opening = new AsyncDisposableStack();
     await work(await openForResync(services, parts, opening));
@@ -359,12 +346,14 @@ export class ServedDatabase implements AsyncDisposable {
     this.states.enter('Starting', reason);
     this.#later.cancel();
     try {
-      const openBucket = await this.#parts.held.takeAnew();
-      await requireUsable(openBucket);
+      await requireUsable(await this.#parts.held.takeAnew());
       const configuration = await this.#want('Online', scope);
-      this.#current = await openWith(this.#parts, openBucket, { configuration, serving: true });
+      const hold = await reasonToHold(this.#parts, configuration);
+      if (hold !== undefined) return this.#hold(hold, configuration);
+      this.#current = await openServed(this.#parts, { configuration, serving: true });
       this.#configuration = configuration;
       this.feed.found();
+      this.#isHeld = false;
       this.states.enter('Online', reason);
     } catch (cause) {
       const why = `it could not come online: ${messageOf(cause)}`;
@@ -373,18 +362,30 @@ export class ServedDatabase implements AsyncDisposable {
     }
   }
 
+  /** From Starting to Offline: nobody is to be served what is routed for another database. */
+  #hold(reason: string, configuration: Configuration): void {
+    this.#adopt(configuration);
+    this.#isHeld = true;
+    this.states.enter('Offline', reason, { inTrouble: true });
+  }
+
   /** From Online to Offline. */
   async #stop(
     reason: string,
     configuration: Configuration,
     trouble: { readonly inTrouble?: boolean } = {},
   ): Promise<void> {
+    await this.#serveNobody(reason, configuration);
+    this.states.enter('Offline', reason, trouble);
+  }
+
+  /** From Online to Stopping, and to its end. */
+  async #serveNobody(reason: string, configuration: Configuration): Promise<void> {
     this.states.enter('Stopping', reason);
     const old = this.#current;
     this.#adopt(configuration);
-    this.#drain(old);
-    await Promise.all(this.#draining);
-    this.states.enter('Offline', reason, trouble);
+    this.#draining.add(old);
+    await this.#draining.ended();
   }
 
   #adopt(configuration: Configuration): void {
@@ -408,11 +409,14 @@ export class ServedDatabase implements AsyncDisposable {
   /** Serves by a configuration that another process has stored. */
   async #follow(next: Configuration, before: Configuration): Promise<void> {
     const { offline } = next.parsed.config;
-    const isOther = offline !== before.parsed.config.offline && this.#own.wanted === undefined;
+    const isShared = this.#own.wanted === undefined;
+    const isOther = isShared && offline !== before.parsed.config.offline;
+    const isHeld = isShared && this.#isHeld;
     if (this.states.state === 'Offline') {
       this.#adopt(next);
       // NOTE: what went offline on this node alone, for a trouble, stays so.
-      if (isOther && !offline) await this.#start('another node brought it online', 'group');
+      if ((isOther || isHeld) && !offline)
+        await this.#start('another node brought it online', 'group');
     } else if (isOther && offline) await this.#stop('another node took it offline', next);
     else await this.#reopen(next);
     this.#tellConfigured();
@@ -433,26 +437,22 @@ export class ServedDatabase implements AsyncDisposable {
   }
 
   async #reopen(configuration: Configuration): Promise<void> {
-    if (this.#draining.size >= DRAINING_MAX) await Promise.race(this.#draining);
-    const openBucket = await this.#parts.held.take();
-    const database = await openWith(this.#parts, openBucket, { configuration, serving: true });
     const reason = 'it got another configuration';
+    const hold = await reasonToHold(this.#parts, configuration);
+    if (hold !== undefined) {
+      await this.#serveNobody(reason, configuration);
+      this.states.enter('Starting', reason);
+      return this.#hold(hold, configuration);
+    }
+    await this.#draining.room();
+    const database = await openServed(this.#parts, { configuration, serving: true });
     this.states.enter('Stopping', reason);
     this.states.enter('Starting', reason);
     const old = this.#current;
     this.#current = database;
     this.#configuration = configuration;
     this.states.enter('Online', reason);
-    this.#drain(old);
-  }
-
-  #drain(old: Database): void {
-    const draining = old[Symbol.asyncDispose]()
-      .catch((cause: unknown) => {
-        this.#parts.observer.log.error('a database could not be closed', { error: cause });
-      })
-      .finally(() => this.#draining.delete(draining));
-    this.#draining.add(draining);
+    this.#draining.add(old);
   }
 
   /** A configuration that is stored cannot be served: the one before is put back. */
@@ -471,27 +471,14 @@ export class ServedDatabase implements AsyncDisposable {
     const { store } = this.#parts;
     const { config } = this.#configuration.parsed;
     let configuration = this.#configuration;
-    if (scope === 'group') configuration = await store.storeOffline(wanted === 'Offline', config);
+    // NOTE: of what was held, other nodes learn only by another configuration that it is no more.
+    const again = this.#isHeld && wanted === 'Online';
+    if (scope === 'group')
+      configuration = await store.storeOffline(wanted === 'Offline', config, { again });
     else if (wanted === 'Online') configuration = await store.read();
     this.#own.want(wanted, { scope, stored: configuration.parsed.config.offline });
     return configuration;
   }
-}
-
-async function openWith(
-  { services, observer, states, startedMs }: Parts,
-  openBucket: OpenBucket,
-  { configuration, serving }: { readonly configuration: Configuration; readonly serving: boolean },
-): Promise<Database> {
-  const { stored, parsed } = configuration;
-  return openDatabase(services, openBucket, {
-    record: stored.record,
-    parsed,
-    states,
-    observer,
-    startedMs,
-    serving,
-  });
 }
 
 /** Of a failure that is no error of ours the log alone tells. */

@@ -1,7 +1,7 @@
 import type { CommitResult, RevisionBody, StoredAttachment } from '../bucket/bucket.ts';
 import type { AttachmentsInput } from '../document/attachments-input.ts';
 import type { Edit, InsertedEdit } from '../document/edit.ts';
-import { planEdit } from '../document/edit.ts';
+import { applyEdit, planEdit } from '../document/edit.ts';
 import { parseExpiry } from '../document/expiry.ts';
 import { generationOf } from '../document/rev-id.ts';
 import type { Attachments, DocId, RevId, Sequence } from '../document/types.ts';
@@ -9,13 +9,18 @@ import { documentWritten, writeConflicted } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
 import { must } from '../util/assert.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
+import { changeRules } from './change-rules.ts';
 import type { CollectionContext } from './collection-context.ts';
 import { nowSecs } from './collection-context.ts';
 import type { CurrentDocument } from './current-document.ts';
-import { loadDocument, revisionBody } from './current-document.ts';
-import type { JudgedEdit, RisenLeaf } from './document-change.ts';
-import { documentChange, winnerAfter } from './document-change.ts';
+import { revisionBody } from './current-document.ts';
+import type { JudgedEdit } from './document-change.ts';
+import { documentChange } from './document-change.ts';
 import { judgeRevision } from './judge-revision.ts';
+import type { LoadedDocument } from './load-imported.ts';
+import { loadImported } from './load-imported.ts';
+import { risenLeaf } from './risen-leaf.ts';
+import { routedXattrCrc } from './user-xattr.ts';
 import { RequestAttachments } from './store-attachments.ts';
 
 /** What a writer wants of a document. */
@@ -57,10 +62,11 @@ export interface Written {
 const ATTEMPTS_MAX = 50;
 
 /**
- * The one way of a write: read, edit the revision tree, ask the sync function, commit with what
- * that rested on as preconditions, and all over again where one of them does not hold any more. So
- * nothing judged by an old function, for a right since revoked, or over another document is ever
- * committed. Throws what the edit, the sync function and the bucket throw.
+ * The one way of a write: read (what a stranger wrote is taken in first), edit the revision tree,
+ * ask the sync function, commit with what that rested on as preconditions, and all over again where
+ * one of them does not hold any more. So nothing judged by an old function, for a right since
+ * revoked, or over another document is ever committed. Throws what the edit, the sync function and
+ * the bucket throw.
  */
 export async function updateDocument(
   context: CollectionContext,
@@ -91,19 +97,18 @@ async function writeOnce(
   requestAttachments: RequestAttachments,
 ): Promise<Written | Failed> {
   const { key, writer } = request;
-  const current = await loadDocument(context, key);
+  const loaded = await loadImported(context, key);
+  const { current } = loaded;
   const draft = await request.draft(current);
-  const planned = plan(context, current, { key, edit: draft.edit });
+  const planned = plan(context, loaded, { key, edit: draft.edit });
   if (planned.kind === 'known') return { id: key, rev: planned.rev, seq: NOT_WRITTEN };
   const parent = await parentOf(context, current, planned);
-  const attachments = await requestAttachments.settle(
-    draft.attachments(parent?.attachments ?? {}),
-    {
-      parent: parent?.attachments ?? {},
-      generation: generationOf(planned.rev),
-      metadata: current?.metadata,
-    },
-  );
+  const parentAttachments = attachmentsOf(current, planned, parent);
+  const attachments = await requestAttachments.settle(draft.attachments(parentAttachments), {
+    parent: parentAttachments,
+    generation: generationOf(planned.rev),
+    metadata: current?.metadata,
+  });
   const asked = parseExpiry(draft.expiry, nowSecs(context));
   const verdict = await judgeRevision(context, {
     id: key,
@@ -112,16 +117,19 @@ async function writeOnce(
     deleted: planned.deleted,
     parent: oldDocument(current, planned, parent),
     writer,
+    xattrs: loaded.xattrs,
     mustPass: request.mustPass === true,
   });
   const edit: JudgedEdit = {
     key,
+    cas: loaded.cas,
     current,
     planned,
     content: { body: draft.body, attachments },
     parent,
     verdict,
     expiry: verdict.expiry ?? asked,
+    xattrCrc: routedXattrCrc(context, loaded.xattrs),
     risen: await risenLeaf(context, current, planned),
   };
   return commit(context, edit);
@@ -130,13 +138,7 @@ async function writeOnce(
 const NOT_WRITTEN = 0 as Sequence;
 
 async function commit(context: CollectionContext, edit: JudgedEdit): Promise<Written | Failed> {
-  const change = documentChange(edit, {
-    collection: context.id,
-    database: context.database,
-    revsLimit: context.config.revs_limit,
-    oldRevExpirySecs: context.config.old_rev_expiry_seconds,
-    nowSecs: nowSecs(context),
-  });
+  const change = documentChange(edit, changeRules(context));
   const [result] = await context.bucket.commit([change]);
   const committed = must(result, 'one result for each change');
   if (!committed.ok) return committed;
@@ -152,17 +154,46 @@ async function commit(context: CollectionContext, edit: JudgedEdit): Promise<Wri
 
 function plan(
   context: CollectionContext,
-  current: CurrentDocument | undefined,
+  { current, isHidden }: LoadedDocument,
   { key, edit }: { readonly key: DocId; readonly edit: Edit },
 ): ReturnType<typeof planEdit> {
+  const { allow_conflicts: allowConflicts } = context.config;
   try {
-    return planEdit(current?.metadata.tree, edit, {
-      allowConflicts: context.config.allow_conflicts,
-    });
+    const planned = planEdit(current?.metadata.tree, edit, { allowConflicts, isHidden });
+    if (current !== undefined && isHidden) requireSuperseding(current, planned);
+    return planned;
   } catch (cause) {
     if (isGatewayError(cause, 'conflict')) writeConflicted(context.observer, key);
     throw cause;
   }
+}
+
+/**
+ * The body of the current revision is gone where a stranger wrote over it: so it cannot stay a leaf
+ * beside another branch. Throws `conflict`.
+ */
+function requireSuperseding(
+  { rev, deleted, metadata }: CurrentDocument,
+  planned: ReturnType<typeof planEdit>,
+): void {
+  if (deleted || planned.kind === 'known') return;
+  if (!applyEdit(metadata.tree, planned, {}).isLeaf(rev)) return;
+  throw new GatewayError(
+    'conflict',
+    `another application wrote over ${rev}, and that is not imported: only this revision can be ` +
+      'edited',
+  );
+}
+
+/** What the parent had: known also where its body is gone. */
+function attachmentsOf(
+  current: CurrentDocument | undefined,
+  planned: InsertedEdit,
+  parent: RevisionBody | undefined,
+): Attachments {
+  if (parent !== undefined) return parent.attachments;
+  const isCurrent = current !== undefined && planned.parent === current.rev && !current.deleted;
+  return isCurrent ? current.metadata.attachments : {};
 }
 
 async function parentOf(
@@ -182,31 +213,4 @@ function oldDocument(
   if (current === undefined || parent === undefined || content === undefined) return undefined;
   const deleted = current.metadata.tree.get(parent)?.deleted === true;
   return { rev: parent, body: content.body, deleted };
-}
-
-/**
- * Where the winner's deletion lets another branch win, that branch's leaf is routed and grants
- * again: judged anew, as by an administrator, since nobody writes it now.
- */
-async function risenLeaf(
-  context: CollectionContext,
-  current: CurrentDocument | undefined,
-  planned: InsertedEdit,
-): Promise<RisenLeaf | undefined> {
-  if (current === undefined || !current.metadata.tree.hasBranches) return undefined;
-  const rev = winnerAfter(current.metadata.tree, planned);
-  if (rev === planned.rev || rev === current.rev) return undefined;
-  const content = await revisionBody(context, current, rev);
-  if (content === undefined)
-    throw new GatewayError('corrupt', `the body of the leaf ${rev} of a document is gone`);
-  const verdict = await judgeRevision(context, {
-    id: current.key,
-    rev,
-    body: content.body,
-    deleted: current.metadata.tree.get(rev)?.deleted === true,
-    parent: undefined,
-    writer: { kind: 'admin' },
-    mustPass: true,
-  });
-  return { rev, content, verdict };
 }

@@ -126,3 +126,12 @@ test('an empty history is refused', () => {
     (cause) => isGatewayError(cause, 'badRequest'),
   );
 });
+
+test('of a document that clients do not see, one who names no revision goes on from the winner', () => {
+  const hidden = { ...strict, isHidden: true };
+  const tree = grown(fresh());
+  conflicts(tree, fresh());
+  assert.equal(insert(tree, fresh(), hidden).parent, tree.winner().rev);
+  assert.equal(insert(tree, fresh(tree.winner().rev), hidden).parent, tree.winner().rev);
+  conflicts(tree, fresh('1-x'), hidden);
+});

@@ -42,6 +42,11 @@ export interface InsertedEdit {
 export interface EditRules {
   /** Whether branches are accepted (`allow_conflicts`). */
   readonly allowConflicts: boolean;
+  /**
+   * Clients do not see the document, so whoever names no revision makes it anew: the edit goes on
+   * from the winner, as over a tombstone.
+   */
+  readonly isHidden?: boolean;
 }
 
 /**
@@ -86,7 +91,7 @@ function parentOfNew(
   const winner = tree.winner();
   if (edit.parent === undefined) {
     // Whoever names no revision makes a document: over a tombstone it goes on from there.
-    if (winner.deleted) return winner.rev;
+    if (winner.deleted || rules.isHidden === true) return winner.rev;
     throw new GatewayError('conflict', 'The document exists');
   }
   const parent = tree.get(edit.parent);

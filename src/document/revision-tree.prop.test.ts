@@ -23,8 +23,9 @@ const keptBody = fc.record(
   {
     expiry: fc.constantFrom(0, 35, 1_764_000_300),
     digests: fc.constantFrom([], digests),
+    seq: fc.constantFrom(sequence(1), sequence(36 ** 4)),
   },
-  { noNullPrototype: true },
+  { noNullPrototype: true, requiredKeys: ['expiry', 'digests'] },
 );
 
 /** Random forests: each revision hangs on an earlier one, or on none; with its whole history. */

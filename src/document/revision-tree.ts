@@ -11,7 +11,7 @@ import {
   replaced,
   upwards,
 } from './revision-runs.ts';
-import type { Digest, RevId } from './types.ts';
+import type { Digest, RevId, Sequence } from './types.ts';
 import { compareLeaves } from './winner.ts';
 
 /** What the tree tells of one revision. */
@@ -34,6 +34,8 @@ export interface KeptBody {
   readonly expiry: number;
   /** Of the attachments that it refers to. */
   readonly digests: readonly Digest[];
+  /** Where the revision was written, as far as that is known: of a superseded winner. */
+  readonly seq?: Sequence;
 }
 
 /** What an inserted revision is known by; where it hangs is said by its ancestors. */

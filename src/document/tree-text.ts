@@ -3,6 +3,7 @@ import { digestOf } from './rev-id.ts';
 import type { Run } from './revision-runs.ts';
 import type { KeptBody, Revision, RevisionTree } from './revision-tree.ts';
 import type { Digest, RevId } from './types.ts';
+import { sequence } from './types.ts';
 
 /**
  * The compact form of a revision tree in a document's metadata.
@@ -12,9 +13,10 @@ import type { Digest, RevId } from './types.ts';
  * another one goes on, or where generations are skipped, ends with `@` and that revision's id.
  * A revision is `FLAGS-DIGEST`, where FLAGS are, in this order: `!` it is deleted; `*` its channels
  * are the document's present ones, or the number of its channel set; `b` its body is kept, with
- * the expiry in base 36 (nothing for 0).
+ * the expiry in base 36 (nothing for 0) and, where it is known, a dot and the sequence at which it
+ * was written, in base 36.
  *
- *     3 *-c8ec… 0b3k9f2-7e80… 0-7872… | 3 !-d7c1… @2-7e80…
+ *     3 *-c8ec… 0b3k9f2.2s-7e80… 0-7872… | 3 !-d7c1… @2-7e80…
  */
 export interface TreeText {
   readonly tree: string;
@@ -48,6 +50,7 @@ export function formatTree(tree: RevisionTree, present: readonly string[]): Tree
     if (channels !== undefined) text += numbersByArray.get(channels) ?? setNumber(channels);
     if (keptBody !== undefined) {
       text += keptBody.expiry === 0 ? 'b' : `b${keptBody.expiry.toString(36)}`;
+      if (keptBody.seq !== undefined) text += `.${keptBody.seq.toString(36)}`;
       if (keptBody.digests.length > 0) files[rev] = keptBody.digests;
     }
     return `${text}-${digestOf(rev)}`;
@@ -112,13 +115,24 @@ function readRevision(token: string, place: Place): Revision {
   }
   if (at === dash) return { rev, parent, deleted, channels, keptBody: undefined };
   if (token.charCodeAt(at) !== LETTER_B) throw corrupt(token);
-  const expiry = at + 1 === dash ? 0 : Number.parseInt(token.slice(at + 1, dash), 36);
-  if (!Number.isSafeInteger(expiry)) throw corrupt(token);
   const keptBody: KeptBody = {
-    expiry,
+    ...readKept(token, at + 1, dash),
     digests: text.files === NO_FILES ? NO_DIGESTS : digestsOf(text, rev),
   };
   return { rev, parent, deleted, channels, keptBody };
+}
+
+/** The part of the token from `from` to `end`. */
+function readKept(token: string, from: number, end: number): Pick<KeptBody, 'expiry' | 'seq'> {
+  const dot = token.indexOf('.', from);
+  const hasSeq = dot !== -1 && dot < end;
+  const until = hasSeq ? dot : end;
+  const expiry = until === from ? 0 : Number.parseInt(token.slice(from, until), 36);
+  if (!Number.isSafeInteger(expiry)) throw corrupt(token);
+  if (!hasSeq) return { expiry };
+  const seq = Number.parseInt(token.slice(dot + 1, end), 36);
+  if (!Number.isSafeInteger(seq)) throw corrupt(token);
+  return { expiry, seq: sequence(seq) };
 }
 
 /** For a text without any: looking a revision up by its id costs more than reading it. */

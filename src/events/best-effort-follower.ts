@@ -1,5 +1,6 @@
 import type { ServingDatabase } from '../database/companion.ts';
 import { eventDropped } from '../observability/events.ts';
+import { ZERO } from '../document/types.ts';
 import type { Clock } from '../util/clock.ts';
 import { backOffMs } from './back-off.ts';
 import type { DeliveryTurn } from './delivery-turn.ts';
@@ -53,7 +54,7 @@ export class BestEffortFollower {
   async #follow(signal: AbortSignal): Promise<void> {
     const { turn, serving } = this.#parts;
     const { bucket } = serving;
-    const read = { sinceSecs: undefined, isGapBefore: false };
+    const read = { sinceSecs: undefined, isGapBefore: false, coveredUpTo: ZERO };
     for await (const page of bucket.mutations(await bucket.lastSequence(), signal)) {
       if ((await turn.tryTake()) === undefined) continue;
       for (const mutation of page.mutations) {

@@ -27,6 +27,10 @@ export interface DocumentDeliveryParts {
   readonly observer: Observer;
   /** The turn under which dead letters are written; undefined: it is lost. */
   readonly turn: () => HeldTurn | undefined;
+  /** Whether the change at that sequence is told, as far as is remembered. */
+  readonly isTold: (seq: Sequence) => boolean;
+  /** What was written at that sequence is told, perhaps before it is read. */
+  readonly told: (seq: Sequence) => void;
   /** No attempt is begun after it aborts. */
   readonly stop: AbortSignal;
   /** Attempts that are under way end when it aborts. */
@@ -66,6 +70,7 @@ export class DocumentDelivery {
     const { tree } = current.metadata;
     const leaves = tree.hasBranches ? tree.leaves().map((leaf) => leaf.rev) : [current.rev];
     this.#told.set(task.lane, { winner: current.rev, leaves });
+    this.#parts.told(current.seq);
   }
 
   #due(task: DocumentTask, current: CurrentDocument): readonly RevId[] {
@@ -73,6 +78,8 @@ export class DocumentDelivery {
       told: this.#told.get(task.lane),
       first: task.rev,
       sinceSecs: task.isGapBefore ? task.sinceSecs : undefined,
+      // What was read before this task is in its lane before it, or was told long ago.
+      isTold: (seq) => seq <= task.coveredUpTo || this.#parts.isTold(seq),
       keptSecs: task.context.config.old_rev_expiry_seconds,
       winningRevOnly: this.#parts.sender.handler.winningRevOnly,
     });

@@ -12,7 +12,7 @@ export interface LaneOptions<T> {
   /** No task is begun after it aborts; what is not begun stays pending. */
   readonly signal: AbortSignal;
   /** A task was done. */
-  readonly progress: () => void;
+  readonly progress: (task: T) => void;
 }
 
 /**
@@ -78,7 +78,7 @@ export class DocumentLanes<T extends LaneTask> {
         tasks.shift();
         this.#pending.delete(task);
         this.#room?.();
-        progress();
+        progress(task);
       }
     } catch (cause) {
       this.#failure.reject(cause);

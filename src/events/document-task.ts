@@ -20,6 +20,8 @@ export interface DocumentTask extends LaneTask {
   readonly sinceSecs: number | undefined;
   /** Whether changes between may have been passed over: superseded before they were read. */
   readonly isGapBefore: boolean;
+  /** What was written up to there, superseded or not, was read before it. */
+  readonly coveredUpTo: Sequence;
 }
 
 /** From the mutations of a bucket to those of a database's documents. */
@@ -41,7 +43,7 @@ export class TaskMaker {
   /** Undefined for what is no document of this database. */
   make(
     mutation: Mutation,
-    read: Pick<DocumentTask, 'sinceSecs' | 'isGapBefore'>,
+    read: Pick<DocumentTask, 'sinceSecs' | 'isGapBefore' | 'coveredUpTo'>,
   ): DocumentTask | undefined {
     if (mutation.kind !== 'document') return undefined;
     const collection = this.#collections.get(mutation.collection);

@@ -131,6 +131,8 @@ class Stretch {
       clock,
       observer: serving.observer,
       turn: () => this.#turn,
+      isTold: (seq) => this.#progress.isTold(seq),
+      told: (seq) => this.#progress.told(seq),
       stop,
       abort,
     });
@@ -138,7 +140,10 @@ class Stretch {
       work: (task) => delivery.tell(task),
       pendingMax: PENDING_MAX,
       signal: stop,
-      progress: () => this.#saveSoon(),
+      progress: ({ seq }) => {
+        this.#progress.told(seq);
+        this.#saveSoon();
+      },
     });
   }
 
@@ -188,8 +193,8 @@ class Stretch {
     const read = this.#progress.reading(page);
     for (const mutation of page.mutations) {
       const task = this.#tasks.make(mutation, read);
-      if (task === undefined || this.#progress.isTold(task.seq)) continue;
-      await this.#lanes.add(task);
+      if (task === undefined) this.#progress.told(mutation.seq);
+      else if (!this.#progress.isTold(task.seq)) await this.#lanes.add(task);
     }
   }
 

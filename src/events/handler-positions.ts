@@ -9,13 +9,15 @@ import type { HeldTurn } from './delivery-turn.ts';
 /** How far a handler has come: everything up to there is told, or kept as a dead letter. */
 export interface HandlerPosition {
   readonly seq: Sequence;
+  /** Up to there it is told whatever was written, be it superseded: not after `seq`. */
+  readonly coveredUpTo: Sequence;
   /**
-   * What came after it was committed at this Unix second or later; undefined where that is not
+   * What came after that was committed at this Unix second or later; undefined where that is not
    * known, and nobody asks for what was superseded before it was read.
    */
   readonly sinceSecs: number | undefined;
-  /** What is told beyond that, as far as it is known: all up to `upTo` but these. */
-  readonly beyond?: { readonly upTo: Sequence; readonly except: readonly Sequence[] } | undefined;
+  /** What is told beyond `coveredUpTo`, as `ToldRanges` has it. */
+  readonly told: readonly number[];
 }
 
 export interface StoredPosition extends HandlerPosition {
@@ -29,7 +31,9 @@ const storedPosition = z.object({
   of: z.string(),
   seq: seqNumber,
   since: z.number().optional(),
-  beyond: z.object({ upTo: seqNumber, except: z.array(seqNumber) }).optional(),
+  /** Absent: `seq`. */
+  covered: seqNumber.optional(),
+  told: z.array(z.int().min(0)).default([]),
 });
 const HANDLERS_MAX = 1000;
 /** Of replays by several processes at once: administrators are few. */
@@ -60,7 +64,8 @@ export class HandlerPositions {
       const stored = await this.#bucket.getRecord(this.#key(handler));
       if (stored !== undefined && this.#parse(stored) !== undefined) continue;
       // Where another process is faster, its position is the one.
-      await this.#put(handler, { seq: end, sinceSecs: nowSecs }, stored?.cas ?? 'absent');
+      const position = { seq: end, coveredUpTo: end, sinceSecs: nowSecs, told: [] };
+      await this.#put(handler, position, stored?.cas ?? 'absent');
     }
   }
 
@@ -100,7 +105,7 @@ export class HandlerPositions {
       const stored = await this.read(handler);
       if (stored === undefined)
         throw new GatewayError('missing', `there is no handler ${handler} with a position`);
-      const position = { seq, sinceSecs: undefined };
+      const position = { seq, coveredUpTo: seq, sinceSecs: undefined, told: [] };
       if (await this.#put(handler, position, stored.cas)) return;
     }
     throw new GatewayError('unavailable', 'the position is being moved; try again');
@@ -111,9 +116,9 @@ export class HandlerPositions {
     const parsed = storedPosition.safeParse(JSON.parse(stored.value));
     if (!parsed.success)
       throw new GatewayError('corrupt', `the stored position of the handler ${handler} is none`);
-    const { of, seq, since, beyond } = parsed.data;
+    const { of, seq, covered = seq, since, told } = parsed.data;
     if (of !== this.#createdAt) return undefined;
-    return { seq, sinceSecs: since, beyond, cas: stored.cas };
+    return { seq, coveredUpTo: covered, sinceSecs: since, told, cas: stored.cas };
   }
 
   /** Whether it was still in that state. */
@@ -124,10 +129,16 @@ export class HandlerPositions {
 
   #change(
     handler: string,
-    { seq, sinceSecs, beyond }: HandlerPosition,
+    { seq, coveredUpTo, sinceSecs, told }: HandlerPosition,
     ifCas: Cas | 'absent',
   ): RecordChange {
-    const value = JSON.stringify({ of: this.#createdAt, seq, since: sinceSecs, beyond });
+    const value = JSON.stringify({
+      of: this.#createdAt,
+      seq,
+      covered: coveredUpTo,
+      since: sinceSecs,
+      told,
+    });
     return { kind: 'record', record: this.#key(handler), ifCas, value, expiry: 0 };
   }
 

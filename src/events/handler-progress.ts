@@ -6,11 +6,13 @@ import { must } from '../util/assert.ts';
 import type { Clock } from '../util/clock.ts';
 import type { DocumentTask } from './document-task.ts';
 import type { HandlerPosition, StoredPosition } from './handler-positions.ts';
+import { ToldRanges } from './told-ranges.ts';
 
-type Pending = Iterable<Pick<DocumentTask, 'seq' | 'sinceSecs'>>;
+/** What was read and is not told, the oldest first. */
+type Pending = Iterable<Pick<DocumentTask, 'seq' | 'sinceSecs' | 'coveredUpTo'>>;
 
-/** Changes that are not told among others that are: more of them are not remembered. */
-const EXCEPT_MAX = 500;
+/** More ranges of what is told beyond the position are not remembered: some 10 kB. */
+const RANGES_MAX = 2000;
 
 /**
  * How far one handler has read the history, how far all is told, and what of that is stored. It
@@ -20,23 +22,25 @@ const EXCEPT_MAX = 500;
 export class HandlerProgress {
   #stored: StoredPosition | undefined;
   #readUpTo: Sequence = ZERO;
-  /** When it began, all up to here was told but these. */
-  #toldUpTo: Sequence = ZERO;
-  #untold: ReadonlySet<Sequence> = new Set();
+  /** All that was written up to here is read, what was superseded by then too. */
+  #coveredUpTo: Sequence = ZERO;
+  /** What is told of what was read after that; of other than documents there is nothing to tell. */
+  readonly #told = new ToldRanges(RANGES_MAX);
   /** The end of the history when it was last looked at. */
   #end: Sequence = ZERO;
-  /** What is after `readUpTo` was committed at this Unix second or later. */
+  /** What is after `coveredUpTo` was committed at this Unix second or later. */
   #sinceSecs: number | undefined;
   /** Whether sequences were left out whose documents may come yet. */
   #isGapOpen = false;
 
   begin(stored: StoredPosition): void {
     this.#stored = stored;
-    this.#toldUpTo = stored.beyond?.upTo ?? stored.seq;
-    this.#untold = new Set(stored.beyond?.except);
     this.#readUpTo = stored.seq;
+    this.#coveredUpTo = stored.coveredUpTo;
+    this.#told.addNumbers(stored.told);
     this.#end = stored.seq;
     this.#sinceSecs = stored.sinceSecs;
+    this.#isGapOpen = stored.coveredUpTo < stored.seq;
   }
 
   get readUpTo(): Sequence {
@@ -49,10 +53,14 @@ export class HandlerProgress {
   }
 
   /** What holds for the changes of this page. */
-  reading(page: MutationPage): Pick<DocumentTask, 'sinceSecs' | 'isGapBefore'> {
-    const told = new Set(page.mutations.map(({ seq }) => seq));
-    if (told.size < page.upTo - this.#readUpTo) this.#isGapOpen = true;
-    return { sinceSecs: this.#sinceSecs, isGapBefore: this.#isGapOpen };
+  reading(page: MutationPage): Pick<DocumentTask, 'sinceSecs' | 'isGapBefore' | 'coveredUpTo'> {
+    const seen = new Set(page.mutations.map(({ seq }) => seq));
+    if (seen.size < page.upTo - this.#readUpTo) this.#isGapOpen = true;
+    return {
+      sinceSecs: this.#sinceSecs,
+      isGapBefore: this.#isGapOpen,
+      coveredUpTo: this.#coveredUpTo,
+    };
   }
 
   /** Its changes are taken up. */
@@ -62,20 +70,28 @@ export class HandlerProgress {
     this.#end = await bucket.lastSequence();
     if (this.#end > page.upTo) return;
     this.#sinceSecs = nowSecs;
+    this.#coveredUpTo = page.upTo;
     this.#isGapOpen = false;
   }
 
-  /** Whether this change was told before the position was stored. */
-  isTold(seq: Sequence): boolean {
-    return seq <= this.#toldUpTo && !this.#untold.has(seq);
+  /** This change is told, or is none to be told. */
+  told(seq: Sequence): void {
+    this.#told.add(seq);
   }
 
-  /** How far all is told, where that is not stored; `pending`: what is not, the oldest first. */
+  /**
+   * Whether what was written at this sequence is told, as far as is remembered; of a document's
+   * earlier revision only where it was read before it was superseded.
+   */
+  isTold(seq: Sequence): boolean {
+    return this.#told.has(seq);
+  }
+
+  /** How far all is told, where that is not stored. */
   position(pending: Pending): HandlerPosition | undefined {
-    const position = this.#told(pending);
-    const { seq, beyond } = must(this.#stored, 'it has begun');
-    const isStored = position.seq === seq && isDeepStrictEqual(position.beyond, beyond);
-    return isStored ? undefined : position;
+    const position = this.#positionOf(pending);
+    const { cas: _, ...stored } = must(this.#stored, 'it has begun');
+    return isDeepStrictEqual(position, stored) ? undefined : position;
   }
 
   saved(position: HandlerPosition, cas: Cas): void {
@@ -83,22 +99,18 @@ export class HandlerProgress {
   }
 
   behind(pending: Pending): number {
-    return this.#end - this.#told(pending).seq;
+    const [oldest] = pending;
+    return this.#end - (oldest === undefined ? this.#readUpTo : oldest.seq - 1);
   }
 
-  #told(pending: Pending): HandlerPosition {
-    const except: Sequence[] = [];
-    let oldest: Pick<DocumentTask, 'seq' | 'sinceSecs'> | undefined;
-    for (const task of pending) {
-      oldest ??= task;
-      if (except.push(task.seq) > EXCEPT_MAX) break;
-    }
-    // What was known at the beginning still holds for what is not read again yet.
-    for (const seq of this.#untold) if (seq > this.#readUpTo) except.push(seq);
-    const upTo = sequence(Math.max(this.#readUpTo, this.#toldUpTo));
+  #positionOf(pending: Pending): HandlerPosition {
+    const [oldest] = pending;
+    const { sinceSecs, coveredUpTo } = oldest ?? {
+      sinceSecs: this.#sinceSecs,
+      coveredUpTo: this.#coveredUpTo,
+    };
+    this.#told.dropUpTo(coveredUpTo);
     const seq = oldest === undefined ? this.#readUpTo : sequence(oldest.seq - 1);
-    const sinceSecs = oldest === undefined ? this.#sinceSecs : oldest.sinceSecs;
-    if (except.length > EXCEPT_MAX || upTo === seq) return { seq, sinceSecs };
-    return { seq, sinceSecs, beyond: { upTo, except } };
+    return { seq, sinceSecs, coveredUpTo, told: this.#told.toNumbers() };
   }
 }

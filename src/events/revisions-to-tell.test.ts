@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RevisionTree } from '../document/revision-tree.ts';
 import type { RevId } from '../document/types.ts';
+import { sequence } from '../document/types.ts';
 import type { TellingRules } from './revisions-to-tell.ts';
 import { revisionsToTell } from './revisions-to-tell.ts';
 
@@ -41,6 +42,7 @@ function due(tree: RevisionTree, rules: Partial<TellingRules> = {}): readonly st
     told: undefined,
     first: tree.winner().rev,
     sinceSecs: undefined,
+    isTold: () => false,
     keptSecs: KEPT_SECS,
     winningRevOnly: false,
     ...rules,
@@ -69,6 +71,21 @@ test('where changes may have been passed over, the time tells which', () => {
   const slow = treeOf({ revs: ['1-a', '2-a', '3-a'], superseded: [NOW - 100, NOW] });
   assert.deepEqual(due(slow, { sinceSecs: NOW - 50 }), ['2-a', '3-a']);
   assert.deepEqual(due(slow, { sinceSecs: NOW - 200 }), ['1-a', '2-a', '3-a']);
+});
+
+test('where a revision tells where it was written, what is known to be told ends the line', () => {
+  let tree = three;
+  for (const [rev, seq] of [
+    ['1-a', 5],
+    ['2-a', 7],
+  ] as const)
+    tree = tree.withKeptBody(rev as RevId, { expiry: NOW, digests: [], seq: sequence(seq) });
+  // By their times all of them would be due.
+  const rules = { sinceSecs: 0 };
+  assert.deepEqual(due(tree, rules), ['1-a', '2-a', '3-a']);
+  assert.deepEqual(due(tree, { ...rules, isTold: (seq) => seq === 5 }), ['2-a', '3-a']);
+  assert.deepEqual(due(tree, { ...rules, isTold: (seq) => seq === 7 }), ['3-a']);
+  assert.deepEqual(due(tree, { isTold: () => false }), ['3-a'], 'nothing was passed over');
 });
 
 test('a revision whose body is not kept cannot be told', () => {

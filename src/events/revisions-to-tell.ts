@@ -1,6 +1,6 @@
 import { generationOf } from '../document/rev-id.ts';
 import type { Revision, RevisionTree } from '../document/revision-tree.ts';
-import type { RevId } from '../document/types.ts';
+import type { RevId, Sequence } from '../document/types.ts';
 
 /** Of a document, what a handler has told last. */
 export interface ToldRevisions {
@@ -15,10 +15,13 @@ export interface TellingRules {
   /** The winner of the change that is to be told; the tree may have moved on since. */
   readonly first: RevId;
   /**
-   * Where changes before that one may have been passed over: those that were superseded at this
-   * Unix second or later are told too, as long as their bodies are kept.
+   * Where changes before that one may have been passed over: those that are not told, or, where
+   * that is not known, were superseded at this Unix second or later, are told too, as long as their
+   * bodies are kept.
    */
   readonly sinceSecs: number | undefined;
+  /** Of those that tell where they were written: whether that was told. */
+  readonly isTold: (seq: Sequence) => boolean;
   /** How long bodies of superseded revisions are kept, in seconds. */
   readonly keptSecs: number;
   readonly winningRevOnly: boolean;
@@ -50,7 +53,7 @@ function losersToTell(tree: RevisionTree, { told }: TellingRules): readonly RevI
 
 /** The winner, and those of its ancestors that nobody was told of. */
 function lineToTell(tree: RevisionTree, winner: Revision, rules: TellingRules): readonly RevId[] {
-  const { told, first, sinceSecs, keptSecs } = rules;
+  const { told, first, sinceSecs } = rules;
   const line: RevId[] = [winner.rev];
   const oldest = generationOf(first);
   for (const rev of tree.history(winner.rev).slice(1)) {
@@ -60,12 +63,21 @@ function lineToTell(tree: RevisionTree, winner: Revision, rules: TellingRules): 
     const isKept = revision.keptBody !== undefined || revision.deleted;
     const isOld = generationOf(rev) < oldest;
     if (isOld && told === undefined) {
-      // Nothing tells whether this one was told, but when it was superseded.
       if (sinceSecs === undefined || !isKept) break;
-      const expiry = revision.keptBody?.expiry ?? 0;
-      if (expiry > 0 && expiry - keptSecs < sinceSecs - SLACK_SECS) break;
+      if (isTold(revision, sinceSecs, rules)) break;
     }
     if (isKept) line.push(rev);
   }
   return line.toReversed();
+}
+
+function isTold(
+  { keptBody }: Revision,
+  sinceSecs: number,
+  rules: Pick<TellingRules, 'isTold' | 'keptSecs'>,
+): boolean {
+  if (keptBody?.seq !== undefined) return rules.isTold(keptBody.seq);
+  // Nothing says where it was written, but when it was superseded.
+  const expiry = keptBody?.expiry ?? 0;
+  return expiry > 0 && expiry - rules.keptSecs < sinceSecs - SLACK_SECS;
 }

@@ -45,6 +45,12 @@ export function tombstonesCompacted({ database, log, metrics }: Observer, remove
   log.info?.('old tombstones removed', { count: removed });
 }
 
+/** A compaction removed attachments. */
+export function attachmentsCompacted({ database, log, metrics }: Observer, removed: number): void {
+  metrics.count('num_attachments_compacted', database, removed);
+  log.info?.('attachments that nothing refers to removed', { count: removed });
+}
+
 /** Figures from where on a routing is worth a warning; 0: never. */
 export interface RoutingThresholds {
   readonly channels_per_doc: number;

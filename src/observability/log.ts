@@ -14,6 +14,7 @@ export type LogKey =
   | 'HTTP'
   | 'HTTP+'
   | 'Import'
+  | 'Import+'
   | 'Javascript'
   | 'SGCluster'
   | 'Sync';

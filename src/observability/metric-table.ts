@@ -19,7 +19,8 @@ export type MetricGroup =
   | 'replication_pull'
   | 'replication_push'
   | 'resource_utilization'
-  | 'security';
+  | 'security'
+  | 'shared_bucket_import';
 
 const GATEWAY = { group: 'resource_utilization', per: 'gateway' } as const;
 const DATABASE = { group: 'database', per: 'database' } as const;
@@ -27,6 +28,7 @@ const CACHE = { group: 'cache', per: 'database' } as const;
 const SECURITY = { group: 'security', per: 'database' } as const;
 const PULL = { group: 'replication_pull', per: 'database' } as const;
 const PUSH = { group: 'replication_push', per: 'database' } as const;
+const IMPORT = { group: 'shared_bucket_import', per: 'database' } as const;
 const COUNTER = { kind: 'counter' } as const;
 const GAUGE = { kind: 'gauge' } as const;
 
@@ -295,6 +297,46 @@ export const METRICS = {
   total_auth_time: { ...SECURITY, ...COUNTER, unit: 'nanoseconds', about: 'Spent on both.' },
   num_access_errors: { ...SECURITY, ...COUNTER, unit: 'requests', about: 'That asked too much.' },
   num_docs_rejected: { ...SECURITY, ...COUNTER, unit: 'documents', about: 'Refused as forbidden.' },
+
+  import_count: { ...IMPORT, ...COUNTER, unit: 'documents', about: 'Taken in as revisions.' },
+  import_error_count: {
+    ...IMPORT,
+    ...COUNTER,
+    unit: 'documents',
+    about: 'Not taken in: refused by the sync function, broke a function, or are no documents.',
+  },
+  import_cancel_cas: {
+    ...IMPORT,
+    ...COUNTER,
+    unit: 'documents',
+    about: 'Looked at again, as somebody changed them meanwhile.',
+  },
+  import_processing_time: { ...IMPORT, ...COUNTER, unit: 'nanoseconds', about: 'Spent on it.' },
+  import_feed_processed_count: {
+    ...IMPORT,
+    ...COUNTER,
+    unit: 'writes',
+    about: 'Of applications, that the import of this node has looked at.',
+  },
+  import_high_seq: {
+    ...IMPORT,
+    ...GAUGE,
+    unit: 'sequence',
+    about: 'The last one given to a document that was taken in.',
+  },
+  import_partitions: { ...IMPORT, ...GAUGE, unit: 'partitions', about: 'Held by this node.' },
+  import_lag: {
+    ...IMPORT,
+    ...GAUGE,
+    unit: 'documents',
+    about: 'Written and not looked at yet. This product’s own, as the next one.',
+  },
+  import_lag_secs: {
+    ...IMPORT,
+    ...GAUGE,
+    unit: 'seconds',
+    about: 'Since the first of them was written.',
+  },
 
   pull_replications_active: {
     ...PULL,

@@ -36,6 +36,14 @@ test('counts are told with the label of their database, and only of those that a
   assert.doesNotMatch(await metrics.text(), /database="a"/);
 });
 
+test('a gauge that is raised keeps the most', async () => {
+  const metrics = createMetrics({ clock });
+  metrics.addDatabase('a');
+  for (const to of [3, 7, 5]) metrics.raise('import_high_seq', 'a', to);
+  const text = await metrics.text();
+  assert.match(text, /^sgw_shared_bucket_import_import_high_seq\{database="a"\} 7$/m);
+});
+
 test('counters rise from one reading to the next, and are not added up twice', async () => {
   const metrics = createMetrics({ clock });
   metrics.countGateway('pub_net_bytes_recv', 10);
@@ -125,12 +133,14 @@ const REFERENCE: Readonly<Record<string, string>> = {
     request_changes_count request_changes_time rev_send_count rev_send_latency norev_send_count
     rev_error_count num_pull_repl_active_continuous num_pull_repl_active_one_shot
     num_pull_repl_caught_up max_pending`,
+  shared_bucket_import: `import_count import_error_count import_cancel_cas import_processing_time
+    import_feed_processed_count import_high_seq import_partitions`,
   replication_push: `attachment_push_bytes attachment_push_count doc_push_count
     doc_push_error_count propose_change_count propose_change_time write_processing_time`,
 };
 
 /** Figures for which the reference has no name. */
-const OWN = /^(?:feed_lost_count|state_change_count|webhook_\w+)$/;
+const OWN = /^(?:feed_lost_count|import_lag|import_lag_secs|state_change_count|webhook_\w+)$/;
 
 test('every name is one of the reference, or one of ours for which it has none', () => {
   for (const [key, metric] of Object.entries(METRICS)) {

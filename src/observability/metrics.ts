@@ -13,6 +13,8 @@ export interface Metrics {
   count(name: DatabaseCounter, database: string, amount?: number): void;
   /** A gauge that is kept here: it moves by so much. */
   move(name: DatabaseGauge, database: string, by: number): void;
+  /** A gauge that is kept here: it is at least so much from now on. */
+  raise(name: DatabaseGauge, database: string, to: number): void;
   /**
    * A figure that is kept elsewhere: `read` is asked whenever somebody asks; it must be quick. Gone
    * with the database.
@@ -83,6 +85,11 @@ class PrometheusMetrics implements Metrics {
   move(name: DatabaseGauge, database: string, by: number): void {
     const counts = this.#databases.get(database)?.counts;
     if (counts !== undefined) counts[name] = (counts[name] ?? 0) + by;
+  }
+
+  raise(name: DatabaseGauge, database: string, to: number): void {
+    const counts = this.#databases.get(database)?.counts;
+    if (counts !== undefined) counts[name] = Math.max(counts[name] ?? 0, to);
   }
 
   readFrom(name: DatabaseGauge | DatabaseCounter, database: string, read: () => number): void {

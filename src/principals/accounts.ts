@@ -63,6 +63,15 @@ export class Accounts {
     return account;
   }
 
+  /**
+   * The user as it is in memory, where that still holds while `lastAccessChange` of the database is
+   * `access`; undefined where it has to be asked for.
+   */
+  asOf(name: string, access: Sequence): Account | undefined {
+    const cached = this.#cache.get(name);
+    return cached !== undefined && access <= cached.asOf ? cached.account : undefined;
+  }
+
   async #version(principals: readonly PrincipalKey[]): Promise<Sequence> {
     let version = ZERO;
     for (let i = 0; i < principals.length; i += BATCH_MAX) {

@@ -8,6 +8,7 @@ import type {
   PrincipalKey,
   StoredGrant,
 } from '../bucket/bucket.ts';
+import { mergedHistory } from '../channels/merged-history.ts';
 import { sequence, ZERO } from '../document/types.ts';
 import { effectiveAccess, ownChannels } from './effective-access.ts';
 
@@ -145,5 +146,57 @@ test('roles are those held now, the version is the highest of it and them, own c
       }
     }),
     { verbose: 1 },
+  );
+});
+
+/** As a compaction leaves the grants: see `GrantHistoryChange`. */
+function compacted(snapshot: AccessSnapshot, upTo: number): AccessSnapshot {
+  const principals = snapshot.principals.map((each) => {
+    const grants = new Map(each.grants.entries());
+    const identity = ({ kind, collection, target }: StoredGrant): string =>
+      JSON.stringify([kind, collection, target]);
+    for (const what of new Set(each.grants.map(identity))) {
+      const some = [...grants].filter(([, grant]) => identity(grant) === what);
+      const history = some.map(([id, { from, until, merged = false }]) => ({
+        id,
+        from,
+        until,
+        merged,
+      }));
+      const into = mergedHistory(history, sequence(upTo));
+      if (into === undefined) continue;
+      for (const id of into.removed) grants.delete(id);
+      const { merged: _, ...kept } = grants.get(into.id)!;
+      grants.set(into.id, { ...kept, from: into.from, ...(into.merged && { merged: true }) });
+    }
+    return { ...each, grants: [...grants.values()] };
+  });
+  return { ...snapshot, principals };
+}
+
+test('a shorter history forgets nothing that was held, and what is held begins no earlier', () => {
+  fc.assert(
+    fc.property(snapshots, fc.integer({ min: 0, max: 3 * END }), (snapshot, upTo) => {
+      const before = effectiveAccess(snapshot);
+      const after = effectiveAccess(compacted(compacted(snapshot, upTo / 2), upTo));
+      assert.deepEqual(new Set(after.roles.keys()), new Set(before.roles.keys()));
+      for (const c of COLLECTIONS) {
+        const [was, is] = [before.channels(c), after.channels(c)];
+        assert.deepEqual(new Set(is.current.keys()), new Set(was.current.keys()));
+        for (const [channel, from] of was.current) assert.ok(is.current.get(channel)! >= from);
+        for (const channel of CHANNELS) {
+          const since = is.current.get(channel) ?? Infinity;
+          const covered = (at: number): boolean =>
+            at >= since ||
+            is.ended.some((p) => p.channel === channel && p.from <= at && at < p.until);
+          for (const p of is.ended)
+            if (p.channel === channel) assert.ok(p.from < p.until && p.until <= since);
+          for (let at = 1; at <= 2 * END + 1; at += 1)
+            if (modelHolds(snapshot, { c, channel, at }))
+              assert.ok(covered(at), `${channel} ${at}`);
+        }
+      }
+    }),
+    { verbose: 1, numRuns: 1000 },
   );
 });

@@ -35,21 +35,14 @@ export function effectiveAccess(
 ): UserAccess {
   const [own, ...roles] = snapshot.principals;
   const user = must(own, 'a snapshot begins with the principal that was asked for');
-  const memberships = membershipsOf(user);
-  const held: Held = new Map();
-  addChannels(held, user.grants, undefined);
-  for (const role of roles) {
-    const had = memberships.get(nameOf(role.principal));
-    if (had === undefined) continue;
-    const exists = role.grants.filter((grant) => grant.kind === 'exists').map(periodOf);
-    const during = intersectPeriods(had, unionPeriods(exists));
-    if (during.length > 0) addChannels(held, role.grants, during);
-  }
+  const held = heldBy(snapshot);
+  const exact = hasMerged(snapshot) ? heldBy(withoutMerged(snapshot)) : held;
   const historyFrom = options.historyFrom ?? ZERO;
-  const current = currentRoles(memberships);
+  const current = currentRoles(membershipsOf(user));
   const channels = new Map<CollectionId, ChannelAccess>();
-  for (const [collection, byChannel] of held) {
-    channels.set(collection, channelAccess(byChannel, historyFrom));
+  for (const [collection, all] of held) {
+    const periods = { all, exact: exact.get(collection) ?? new Map<string, Period[]>() };
+    channels.set(collection, channelAccess(periods, historyFrom));
   }
   return {
     name: nameOf(user.principal),
@@ -61,6 +54,34 @@ export function effectiveAccess(
   };
 }
 
+function heldBy({ principals }: AccessSnapshot): Held {
+  const [own, ...roles] = principals;
+  const user = must(own, 'a snapshot begins with the principal that was asked for');
+  const memberships = membershipsOf(user);
+  const held: Held = new Map();
+  addChannels(held, user.grants, undefined);
+  for (const role of roles) {
+    const had = memberships.get(nameOf(role.principal));
+    if (had === undefined) continue;
+    const exists = role.grants.filter((grant) => grant.kind === 'exists').map(periodOf);
+    const during = intersectPeriods(had, unionPeriods(exists));
+    if (during.length > 0) addChannels(held, role.grants, during);
+  }
+  return held;
+}
+
+function hasMerged({ principals }: AccessSnapshot): boolean {
+  return principals.some(({ grants }) => grants.some(({ merged }) => merged === true));
+}
+
+function withoutMerged({ principals, asOf }: AccessSnapshot): AccessSnapshot {
+  const exact = principals.map((each) => ({
+    ...each,
+    grants: each.grants.filter(({ merged }) => merged !== true),
+  }));
+  return { principals: exact, asOf };
+}
+
 /** Channels that were granted to this very principal, not by way of roles; `!` among them. */
 export function ownChannels(
   principal: StoredPrincipal,
@@ -68,8 +89,8 @@ export function ownChannels(
 ): ReadonlyMap<string, Sequence> {
   const held: Held = new Map();
   addChannels(held, principal.grants, undefined);
-  const byChannel = collection === undefined ? undefined : held.get(collection);
-  return (byChannel === undefined ? PUBLIC_ONLY : channelAccess(byChannel, ZERO)).current;
+  const all = collection === undefined ? undefined : held.get(collection);
+  return (all === undefined ? PUBLIC_ONLY : channelAccess({ all, exact: all }, ZERO)).current;
 }
 
 function membershipsOf(user: StoredPrincipal): Map<string, readonly Period[]> {
@@ -122,15 +143,34 @@ function addChannels(
   }
 }
 
-function channelAccess(byChannel: Map<string, Period[]>, historyFrom: Sequence): ChannelAccess {
+/**
+ * `exact`: without the periods that are merged of several. Those are told as ended alone, up to
+ * where the present one begins: what is held now must not seem to be held for longer than it is,
+ * since from its begin on a feed tells what the reader has not.
+ */
+function channelAccess(
+  {
+    all,
+    exact,
+  }: {
+    readonly all: ReadonlyMap<string, readonly Period[]>;
+    readonly exact: ReadonlyMap<string, readonly Period[]>;
+  },
+  historyFrom: Sequence,
+): ChannelAccess {
   const current = new Map<string, Sequence>();
   const ended: EndedPeriod[] = [];
-  for (const [channel, some] of byChannel) {
+  for (const [channel, some] of all) {
     if (channel === PUBLIC_CHANNEL) continue;
-    for (const { from, until } of unionPeriods(some)) {
-      if (until === STILL) current.set(channel, from);
-      else if (until > historyFrom) ended.push({ channel, from, until });
+    const known = exact.get(channel) ?? [];
+    const now = unionPeriods(known).at(-1);
+    const begin = now?.until === STILL ? now.from : undefined;
+    for (const period of unionPeriods(some)) {
+      const { from } = period;
+      const until = period.until === STILL ? (begin ?? from) : period.until;
+      if (from < until && until > historyFrom) ended.push({ channel, from, until });
     }
+    if (begin !== undefined) current.set(channel, begin);
   }
   current.set(PUBLIC_CHANNEL, FIRST);
   ended.sort((a, b) => a.until - b.until || a.from - b.from || (a.channel < b.channel ? -1 : 1));

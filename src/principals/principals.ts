@@ -10,6 +10,8 @@ import type { Account } from './accounts.ts';
 import { Accounts } from './accounts.ts';
 import { grantable, roleGrants, userGrants } from './administrator-grants.ts';
 import { effectiveAccess, ownChannels } from './effective-access.ts';
+import type { ExplainedPrincipal, PrincipalReasons, Subject } from './explained-principal.ts';
+import { explainedPrincipal, principalReasons } from './explained-principal.ts';
 import type { GuestConfig } from './guest.ts';
 import { changedGuest, GUEST_ABSENT } from './guest.ts';
 import type { Passwords } from './passwords.ts';
@@ -74,6 +76,11 @@ export class Principals {
     return this.#accounts.get(name);
   }
 
+  /** As `account`, for who knows `lastAccessChange`: undefined where the bucket has to be asked. */
+  accountAsOf(name: string, access: Sequence): Account | undefined {
+    return this.#accounts.asOf(name, access);
+  }
+
   /**
    * A user (`` for the guest) with what it may read now. Throws `unauthorized` where there is none,
    * or it is disabled.
@@ -122,6 +129,21 @@ export class Principals {
     const snapshot = await this.#store.read(userKey(name));
     const user = must(snapshot.principals[0], 'a snapshot begins with the principal asked for');
     return ownChannels(user, this.#options.collections.get(DEFAULT_COLLECTION));
+  }
+
+  /** As `explainedPrincipal`. */
+  explained(subject: Subject): Promise<ExplainedPrincipal> {
+    return explainedPrincipal(this.#store, subject);
+  }
+
+  /** What it has now, each with the reasons. Throws `missing`. */
+  async reasons(subject: Subject): Promise<PrincipalReasons> {
+    return principalReasons(await this.explained(subject), this.#options.collections);
+  }
+
+  /** The collections that the database serves, by `scope.collection`. */
+  get collections(): Collections {
+    return this.#options.collections;
   }
 
   /** Throws `missing`. */

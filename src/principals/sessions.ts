@@ -2,6 +2,7 @@ import { hash as sha, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { BATCH_MAX } from '../bucket/bucket.ts';
 import type { Bucket, Change } from '../bucket/bucket.ts';
+import type { LastChanges } from '../bucket/last-changes.ts';
 import type { RecordKey, StoredRecord } from '../bucket/records.ts';
 import type { Cas } from '../document/types.ts';
 import type { Log } from '../observability/log.ts';
@@ -11,6 +12,7 @@ import { GatewayError } from '../util/errors.ts';
 import type { Reader } from './access.ts';
 import type { Account } from './accounts.ts';
 import { BoundedCache } from './bounded-cache.ts';
+import type { Principals } from './principals.ts';
 
 /**
  * Sessions stand for a user and its password: who sends the id need not send these. The bucket
@@ -36,7 +38,7 @@ export interface SessionsOptions {
   readonly bucket: Bucket;
   readonly database: string;
   /** Whose sessions they are. */
-  readonly principals: { account(name: string): Promise<Account | undefined> };
+  readonly principals: Pick<Principals, 'account' | 'accountAsOf'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -176,25 +178,28 @@ export class Sessions {
 
   async #find(id: string): Promise<Found | undefined> {
     if (id.length === 0 || id.length > ID_LENGTH_MAX) return undefined;
-    const known = await this.#read(id);
+    const { bucket, database, principals } = this.#options;
+    const changes = await bucket.lastChanges(database);
+    const remembered = this.#known.get(id);
+    const known = remembered?.asOf === changes.records ? remembered : await this.#read(id, changes);
     if (known === undefined || known.expiry <= this.#nowSecs()) return undefined;
     const { stored, cas, expiry: expires } = known;
     if (stored.ended) return undefined;
-    const account = await this.#options.principals.account(stored.user);
+    const account =
+      principals.accountAsOf(stored.user, changes.access) ??
+      (await principals.account(stored.user));
     if (account?.record.sessionGeneration !== stored.generation) return undefined;
     return { session: { id, user: stored.user, expires }, stored, cas, account };
   }
 
   /**
-   * The record of a session as it is now: from memory, where the bucket says that no record at all
-   * was changed since (by any process), which many requests can ask at the price of one.
+   * The record of a session as it is now, for who could not take it from memory: there it is good
+   * as long as no record at all was changed (by any process), which many requests can ask at the
+   * price of one.
    */
-  async #read(id: string): Promise<Known | undefined> {
-    const { bucket } = this.#options;
-    const asOf = await bucket.lastRecordChange();
+  async #read(id: string, { records: asOf }: LastChanges): Promise<Known | undefined> {
     const known = this.#known.get(id);
-    if (known?.asOf === asOf) return known;
-    const record = await bucket.getRecord(this.#keyOf(hashOf(id)));
+    const record = await this.#options.bucket.getRecord(this.#keyOf(hashOf(id)));
     if (record === undefined) {
       this.#known.delete(id);
       return undefined;

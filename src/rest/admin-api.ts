@@ -18,6 +18,7 @@ import { getAudit, postAudit, putAudit } from './routes/audit.ts';
 import { getClusterInfo } from './routes/cluster-info.ts';
 import { deleteDatabase, putDatabase } from './routes/database.ts';
 import { deleteDesign, getDesign, putDesign } from './routes/design.ts';
+import { postImportFilterDryRun, postSyncFunctionDryRun } from './routes/dry-run.ts';
 import { getDumpChannel } from './routes/dump-channel.ts';
 import {
   deleteDeadLetter,
@@ -27,6 +28,8 @@ import {
   postReplay,
   postResend,
 } from './routes/events.ts';
+import { getExplain } from './routes/explain.ts';
+import { getImport, getImportRejected } from './routes/import.ts';
 import { postOffline, postOnline } from './routes/online-offline.ts';
 import { getAttachmentMigration, getIndexInit } from './routes/migrations.ts';
 import { getOpenApi, getOpenApiAsset, getOpenApiPage } from './routes/openapi.ts';
@@ -86,6 +89,8 @@ export const ADMIN_API: readonly Route[] = [
   getDeadLetter,
   deleteDeadLetter,
   postResend,
+  getImport,
+  getImportRejected,
   getAudit,
   postAudit,
   putAudit,
@@ -106,6 +111,9 @@ export const ADMIN_API: readonly Route[] = [
   getDumpChannel,
   getChannelHistory,
   postCompactChannelHistory,
+  getExplain,
+  postSyncFunctionDryRun,
+  postImportFilterDryRun,
   listUsers,
   postUser,
   getUser,

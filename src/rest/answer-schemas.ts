@@ -73,18 +73,37 @@ const collectionAccess = z.record(
   ),
 );
 
-export const role = z.object({
+const role = z.object({
   name: z.string(),
   admin_channels: z.array(z.string()).optional(),
   all_channels: z.array(z.string()).optional(),
   collection_access: collectionAccess.optional(),
 });
 
-export const user = role.extend({
+const grantedBy = z.object({
+  kind: z.enum(['administrator', 'document', 'everyone']),
+  doc: z.string().optional(),
+  keyspace: z.string().optional(),
+});
+
+const held = { since: z.int(), until: z.int().optional(), granted_by: grantedBy };
+
+/** Why somebody has or had a channel or role. */
+export const reason = z.object({
+  ...held,
+  role: z.object({ name: z.string(), ...held }).optional(),
+});
+
+export const roleWithReasons = role.extend({
+  channel_reasons: z.record(z.string(), z.record(z.string(), z.array(reason))).optional(),
+});
+
+export const user = roleWithReasons.extend({
   email: z.string(),
   disabled: z.boolean(),
   admin_roles: z.array(z.string()).optional(),
   roles: z.array(z.string()).optional(),
+  role_reasons: z.record(z.string(), z.array(reason)).optional(),
 });
 
 /** What an administrator says of a role; what is not named stays. */
@@ -116,6 +135,7 @@ export const databaseState = z.object({
   state_reason: z.string().optional(),
   state_scope: z.literal('node').optional(),
   online_at: z.string().optional(),
+  require_resync: z.array(z.string()).optional(),
   feed: z
     .object({
       state: z.enum(['following', 'retrying', 'lost']),

@@ -123,6 +123,7 @@ async function listen(options: Options = {}): Promise<HttpServer & AsyncDisposab
     registry: undefined as never,
     tasks: undefined as never,
     events: undefined as never,
+    imports: undefined as never,
     log: silentLog,
     clock,
     ticker: new Ticker(clock),

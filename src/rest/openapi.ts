@@ -12,12 +12,14 @@ export interface DescriptionOptions {
   readonly port: Port;
   /** Of this product. */
   readonly version: string;
+  /** Whether the HEAD of each GET is described, too; true where absent. */
+  readonly heads?: boolean;
 }
 
 /** The OpenAPI 3.1 description of a port, made from its routes and from nothing else. */
 export function describeApi(
   routes: readonly Route[],
-  { port, version }: DescriptionOptions,
+  { port, version, heads = true }: DescriptionOptions,
 ): JsonSchema {
   return {
     openapi: '3.1.1',
@@ -28,7 +30,7 @@ export function describeApi(
       description: DESCRIPTION,
     },
     tags: TAGS,
-    paths: pathItems(routes, port),
+    paths: pathItems(routes, { port, heads }),
     components: {
       schemas: { Error: schemaOf(ERROR, 'output') },
       ...(port === 'public' ? { securitySchemes: SECURITY_SCHEMES } : {}),
@@ -38,7 +40,7 @@ export function describeApi(
 
 const DESCRIPTION = `The REST API of Sync Gateway, as Tidegate serves it.
 
-Every path answers OPTIONS (204, with \`Allow\`), and 405 to other methods than those here. \`?pretty=true\` \
+HEAD is answered as GET, without the body. Every path answers OPTIONS (204, with \`Allow\`), and 405 to other methods than those here. \`?pretty=true\` \
 indents JSON. Bodies may be sent with \`Content-Encoding: gzip\`; larger answers are compressed for who \
 accepts that. A database that is not online answers 503.`;
 
@@ -62,7 +64,10 @@ const SECURITY_SCHEMES = {
 const ERROR = z.object({ error: z.string(), reason: z.string() });
 
 /** Routes whose paths have the same shape stand under one path, and share its names. */
-function pathItems(routes: readonly Route[], port: Port): JsonSchema {
+function pathItems(
+  routes: readonly Route[],
+  { port, heads }: { readonly port: Port; readonly heads: boolean },
+): JsonSchema {
   const items: Record<string, JsonSchema> = {};
   for (const sharing of Map.groupBy(routes, ({ path }) => shapeOf(path)).values()) {
     const path = sharing[0]?.path ?? '';
@@ -70,7 +75,7 @@ function pathItems(routes: readonly Route[], port: Port): JsonSchema {
     for (const route of sharing) {
       const operation = operationOf(route, path, port);
       item[route.method.toLowerCase()] = operation;
-      if (route.method === 'GET') item['head'] = headOf(operation);
+      if (heads && route.method === 'GET') item['head'] = headOf(operation);
     }
     items[path] = item;
   }

@@ -64,7 +64,8 @@ before(async () => {
   services = {
     registry,
     events: undefined as never, // no test of this file asks for them
-    tasks: opened.use(new BackgroundTasks({ registry, log, clock })),
+    imports: undefined as never,
+    tasks: opened.use(new BackgroundTasks({ registry, sandbox, log, clock })),
     log,
     metrics,
     clock,

@@ -4,6 +4,7 @@ import type { ReadText } from '../config/function-places.ts';
 import type { DatabaseRegistry } from '../database/registry.ts';
 import type { Reloaded } from '../database/startup-file.ts';
 import type { GatewayEvents } from '../events/gateway-events.ts';
+import type { GatewayImports } from '../import/gateway-imports.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { LogSettings } from '../observability/pino-log.ts';
@@ -21,6 +22,7 @@ export interface RestServices {
   readonly registry: DatabaseRegistry;
   readonly tasks: BackgroundTasks;
   readonly events: GatewayEvents;
+  readonly imports: GatewayImports;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;

@@ -36,6 +36,11 @@ export interface RouteSpec<Path extends string, Access extends AccessKind, Query
   readonly access: Access;
   /** Whether it works while the database is not online; else it is 503. */
   readonly whileOffline?: boolean;
+  /**
+   * With `/{keyspace}` and `whileOffline`: a database without a collection means all that it has,
+   * not the default one.
+   */
+  readonly ofAll?: true;
   readonly query: z.ZodType<Query>;
   readonly body: BodyReader<Body>;
   /** For the description of the API: what is answered where all goes well, by status. */
@@ -79,6 +84,7 @@ export interface Route {
   readonly about: string;
   readonly access: AccessKind;
   readonly whileOffline: boolean;
+  readonly ofAll?: true;
   readonly query: z.ZodType;
   readonly body: BodyReader<unknown>;
   readonly answers: Answers;

@@ -44,7 +44,7 @@ export async function answerRequest(arrived: Arrived, context: PortContext): Pro
   const sender = route.access === 'public' ? NOBODY : await senderOf(exchange, found, port);
   const database = found && enterDatabase(found, arrived, services);
   let collection: Collection | undefined;
-  if (params['keyspace'] !== undefined) {
+  if (params['keyspace'] !== undefined && !(route.ofAll === true && keyspace === undefined)) {
     if (route.whileOffline) database?.collectionConfig(keyspace);
     else collection = database?.collection(keyspace);
   }

@@ -8,6 +8,8 @@ export interface StateAnswerOptions {
   readonly verbose?: boolean | undefined;
   /** How far its feeds are behind, as far as that is known. */
   readonly lag: FeedLag;
+  /** Collections that must be resynced before it may serve. */
+  readonly requireResync: readonly string[];
 }
 
 /**
@@ -17,7 +19,7 @@ export interface StateAnswerOptions {
  */
 export function stateAnswer(
   { states, onlineAtMs, ownState, feed }: ServedDatabase,
-  { port, verbose = false, lag }: StateAnswerOptions,
+  { port, verbose = false, lag, requireResync }: StateAnswerOptions,
 ): Readonly<Record<string, unknown>> {
   const { state, sinceMs, reason, inTrouble } = states;
   const settled = state === 'Online' || state === 'Offline';
@@ -28,6 +30,7 @@ export function stateAnswer(
     ...(verbose || inTrouble || !settled ? { state_since: new Date(sinceMs).toISOString() } : {}),
     ...(port === 'admin' && (verbose || inTrouble) ? { state_reason: reason } : {}),
     ...(onlineAtMs === undefined ? {} : { online_at: new Date(onlineAtMs).toISOString() }),
+    ...(port === 'admin' && requireResync.length > 0 ? { require_resync: requireResync } : {}),
     ...(tellsFeed ? { feed: feedAnswer(feed.state, lag) } : {}),
   };
 }

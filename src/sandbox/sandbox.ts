@@ -1,4 +1,6 @@
 import type { Log } from '../observability/log.ts';
+import type { GatewayError } from '../util/errors.ts';
+import type { FunctionLine } from './parse-outcome.ts';
 
 /**
  * Administrators' JavaScript over documents that strangers send, behind one asynchronous port.
@@ -38,6 +40,23 @@ export interface SyncFunction extends Disposable {
    * the message, line and column; `unavailable` where too many calls wait.
    */
   run(input: SyncInput): Promise<SyncOutcome>;
+
+  /**
+   * The same for somebody who looks at what the function does: a failure is told, not thrown, and
+   * what it wrote with `log` and `console` is told, not logged. Throws `unavailable` as `run`.
+   */
+  trace(input: SyncInput): Promise<SyncTrace>;
+}
+
+/** All that a call did. */
+export interface SyncTrace {
+  /** Undefined where the function broke. */
+  readonly outcome: SyncOutcome | undefined;
+  /** `functionFailed`, with line and column among the details. */
+  readonly failure: GatewayError | undefined;
+  /** Whether what it returned counts as true. */
+  readonly truthy: boolean;
+  readonly log: readonly FunctionLine[];
 }
 
 export interface FilterFunction extends Disposable {

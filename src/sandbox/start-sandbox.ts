@@ -5,6 +5,7 @@ import { COMPILED } from './batch.ts';
 import type { FunctionRecord } from './child-contents.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { LIMITS, type Limits } from './limits.ts';
+import type { Answer } from './parse-outcome.ts';
 import { functionFailed, parseAnswer } from './parse-outcome.ts';
 import type {
   FilterFunction,
@@ -13,6 +14,7 @@ import type {
   SyncFunction,
   SyncInput,
   SyncOutcome,
+  SyncTrace,
 } from './sandbox.ts';
 
 export interface SandboxOptions {
@@ -115,14 +117,33 @@ class ChildSyncFunction implements SyncFunction {
     return (await this.call(input)).outcome;
   }
 
+  async trace(input: SyncInput): Promise<SyncTrace> {
+    const broken = { outcome: undefined, truthy: false };
+    try {
+      const answer = await this.#ask(input);
+      if ('failure' in answer) return { ...broken, failure: answer.failure, log: answer.log };
+      const { outcome, truthy, log } = answer;
+      return { outcome, truthy, failure: undefined, log };
+    } catch (cause) {
+      // Past a limit, and so without a word.
+      if (!isGatewayError(cause, 'functionFailed')) throw cause;
+      return { ...broken, failure: cause, log: [] };
+    }
+  }
+
   async call(input: SyncInput): Promise<CallResult> {
-    const { dispatcher, limits, log } = this.#parts;
-    if (input.doc.length + (input.oldDoc?.length ?? 0) + input.meta.length > limits.callChars)
-      throw functionFailed(`the document is longer than ${limits.callChars} characters`);
-    const answer = parseAnswer(await dispatcher.submit(this.#record, input));
+    const { log } = this.#parts;
+    const answer = await this.#ask(input);
     for (const { level, text } of answer.log) log[level]?.('sync function wrote', { text });
     if ('failure' in answer) throw answer.failure;
     return answer;
+  }
+
+  async #ask(input: SyncInput): Promise<Answer> {
+    const { dispatcher, limits } = this.#parts;
+    if (input.doc.length + (input.oldDoc?.length ?? 0) + input.meta.length > limits.callChars)
+      throw functionFailed(`the document is longer than ${limits.callChars} characters`);
+    return parseAnswer(await dispatcher.submit(this.#record, input));
   }
 
   [Symbol.dispose](): void {

@@ -1,8 +1,10 @@
 import type { DatabaseRegistry } from '../database/registry.ts';
 import type { Log } from '../observability/log.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Clock } from '../util/clock.ts';
 import { isGatewayError } from '../util/errors.ts';
 import { Compactions } from './compact/compactions.ts';
+import { Plans } from './plan/plans.ts';
 import { Resyncs } from './resync/resyncs.ts';
 
 /** How late a process learns of a task that another one has started. */
@@ -14,6 +16,7 @@ const LOOK_EVERY_MS = 1000;
  */
 export class BackgroundTasks implements AsyncDisposable {
   readonly resyncs: Resyncs;
+  readonly plans: Plans;
   readonly compactions: Compactions;
   readonly #registry: DatabaseRegistry;
   readonly #log: Log;
@@ -23,13 +26,15 @@ export class BackgroundTasks implements AsyncDisposable {
 
   constructor(options: {
     readonly registry: DatabaseRegistry;
+    readonly sandbox: Sandbox;
     readonly log: Log;
     readonly clock: Clock;
   }) {
     this.#registry = options.registry;
     this.#log = options.log;
     this.#clock = options.clock;
-    this.resyncs = new Resyncs(options.clock);
+    this.resyncs = new Resyncs(options);
+    this.plans = new Plans(options);
     this.compactions = new Compactions(options.clock);
     this.#running = this.#run();
   }
@@ -61,6 +66,7 @@ export class BackgroundTasks implements AsyncDisposable {
     const served = this.#registry.served(name);
     if (served.openBucket === undefined) return;
     await this.resyncs.look(served);
+    await this.plans.look(served);
     await this.compactions.look(served);
   }
 }

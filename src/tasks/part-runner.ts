@@ -3,16 +3,17 @@ import type { HeldLease } from '../cluster/held-lease.ts';
 import { must } from '../util/assert.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { RunningTask } from './running-task.ts';
+import { QUICK } from './task-pace.ts';
 import type { TaskPart } from './task-state.ts';
 import { addCounts, addErrors } from './task-state.ts';
 import type { StoredPart, StoredTask } from './task-store.ts';
 import type { TaskItem, TaskStep } from './task-work.ts';
 
-/** Documents of one commit: other writers of the bucket wait for it. */
-const STEP_DOCUMENTS = 500;
 /** What the store cannot do now is tried again after this, doubled each time up to the second. */
 const PAUSE_MS_FIRST = 100;
 const PAUSE_MS_MOST = 5000;
+/** The longest rest: a step in which functions went past their time says nothing of the disk. */
+const REST_MS_MOST = 250;
 
 type Ended = 'done' | 'lost' | 'task changed';
 
@@ -28,10 +29,12 @@ export async function runPart(
   { stored, held }: { readonly stored: StoredPart; readonly held: HeldLease },
 ): Promise<Ended> {
   let current = stored;
-  let limit = STEP_DOCUMENTS;
+  const { stepDocuments, restShare } = running.pace ?? QUICK;
+  let limit = stepDocuments;
   let pauseMs = PAUSE_MS_FIRST;
   while (!current.part.done) {
     if (running.signal.aborted || held.lost.aborted) return 'lost';
+    const beganMs = running.clock.now();
     let result: StepResult;
     try {
       result = await runStep(running, task, { stored: current, held, limit });
@@ -45,15 +48,20 @@ export async function runPart(
     if ('part' in result) {
       running.inTrouble(undefined);
       current = result;
-      limit = STEP_DOCUMENTS;
+      limit = stepDocuments;
       pauseMs = PAUSE_MS_FIRST;
       if (result.endsTask) return 'task changed';
+      await rest(running, (running.clock.now() - beganMs) * restShare, held.lost);
     } else if (result.failed === 'lease') return 'lost';
     else if (result.failed === 'function') throw functionChanged();
     else if (result.isOfDocument) limit = Math.max(1, Math.floor(limit / 2));
     else return 'task changed';
   }
   return 'done';
+}
+
+async function rest({ clock, signal }: RunningTask, ms: number, lost: AbortSignal): Promise<void> {
+  if (ms > 0) await clock.sleep(Math.min(ms, REST_MS_MOST), AbortSignal.any([signal, lost]));
 }
 
 type StepResult =
@@ -73,6 +81,7 @@ async function runStep(
   const documents = items.flatMap(({ change }) => change ?? []);
   const changes: Exclude<Change, { kind: 'batch' }>[] = [
     ...documents,
+    ...(step.records?.(stored.id) ?? []),
     {
       ...store.partChange(stored.id, part),
       ifCas: stored.cas,
@@ -131,13 +140,14 @@ function advanced(part: TaskPart, items: readonly TaskItem[], last: string | und
   const broken = items.flatMap(({ key: id, error: message }) =>
     message === undefined ? [] : [{ collection, id, message }],
   );
-  const changed = items.reduce((sum, { change }) => sum + (change === undefined ? 0 : 1), 0);
+  const counting = items.filter(({ isAside }) => isAside !== true);
+  const changed = counting.filter(({ change, wouldChange }) => change ?? wouldChange).length;
   return {
     ...part,
     cursor: last ?? part.upTo,
     done: last === undefined || last === part.upTo,
     counts: addCounts(part.counts, {
-      processed: items.length,
+      processed: counting.length,
       changed,
       errored: broken.length,
     }),

@@ -9,18 +9,30 @@ const PART_DOCUMENTS = 5000;
 /** Parts that are stored at once. */
 const PARTS_STORED_MAX = 500;
 
+/** A part that is no range of documents: `name` stands where a collection's would. */
+export function wholePart(name: string): TaskPart {
+  const upTo = '\u{10ffff}';
+  return { collection: name, cursor: '', upTo, done: false, counts: NO_COUNTS, errors: [] };
+}
+
 /**
- * Cuts collections into parts of one size, by a walk over their keys, and stores them for a run.
- * How many documents there are.
+ * Cuts collections into parts of one size, by a walk over their keys, and stores them for a run,
+ * with `others`. How many documents there are.
  */
 export async function planParts(
   store: TaskStore,
   run: string,
-  collections: ReadonlyMap<string, CollectionId>,
+  {
+    collections,
+    others = [],
+  }: {
+    readonly collections: ReadonlyMap<string, CollectionId>;
+    readonly others?: readonly TaskPart[] | undefined;
+  },
 ): Promise<number> {
   let targeted = 0;
   let number = 0;
-  let parts: TaskPart[] = [];
+  let parts: TaskPart[] = [...others];
   for (const [collection, id] of collections)
     for await (const { part, count } of cut(store.bucket, { collection, id })) {
       targeted += count;

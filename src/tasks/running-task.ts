@@ -5,11 +5,11 @@ import type { Clock } from '../util/clock.ts';
 import { crc32c } from '../util/crc32c.ts';
 import { isGatewayError } from '../util/errors.ts';
 import { runPart } from './part-runner.ts';
+import type { TaskPace } from './task-pace.ts';
+import { QUICK } from './task-pace.ts';
 import type { StoredPart, StoredTask, TaskStore } from './task-store.ts';
 import type { TaskWork } from './task-work.ts';
 
-/** Parts that a process works on at once: while one commits, the other reads and computes. */
-const PARTS_AT_ONCE = 2;
 /** How long a process that finds all parts taken waits before it looks again. */
 const LOOK_AGAIN_MS = 500;
 
@@ -23,12 +23,17 @@ export interface RunningTask {
   readonly log: Log;
   /** Aborts when this process must leave; with a GatewayError where the task must end with it. */
   readonly signal: AbortSignal;
+  /** Default: QUICK. */
+  readonly pace?: TaskPace;
   /** Why it does not get on for the moment; undefined: it does. */
   inTrouble(reason: string | undefined): void;
   /** Before the first part; what it throws ends the task. */
   begin?(): void;
-  /** The last part is done, and the task about to be completed. */
-  finish?(): Promise<void>;
+  /**
+   * All parts are done, and the task about to be completed, perhaps by several processes at once;
+   * `elsewhere`: another one is at it, and has to be waited for.
+   */
+  finish?(task: StoredTask): Promise<'done' | 'elsewhere'>;
 }
 
 /**
@@ -39,7 +44,8 @@ export interface RunningTask {
 export async function takePart(running: RunningTask): Promise<void> {
   try {
     running.begin?.();
-    await Promise.all(Array.from({ length: PARTS_AT_ONCE }, () => runParts(running)));
+    const { partsAtOnce } = running.pace ?? QUICK;
+    await Promise.all(Array.from({ length: partsAtOnce }, () => runParts(running)));
     const reason: unknown = running.signal.reason;
     if (running.signal.aborted && isGatewayError(reason)) throw reason;
   } catch (cause) {
@@ -68,11 +74,8 @@ async function runNextPart(running: RunningTask): Promise<'task over' | 'go on'>
   const task = await store.read(databaseCreatedAt);
   if (task?.state.status !== 'running') return 'task over';
   const next = await nextPart(running, task);
-  if (next === 'all done') {
-    await complete(running, task);
-    return 'task over';
-  }
-  if (next === 'all taken') await clock.sleep(LOOK_AGAIN_MS, signal);
+  if (next === 'all done' && (await complete(running, task))) return 'task over';
+  if (next === 'all done' || next === 'all taken') await clock.sleep(LOOK_AGAIN_MS, signal);
   else {
     await using held = next.held;
     await runPart(running, task, { stored: next.stored, held });
@@ -87,11 +90,14 @@ interface TakenPart {
 
 /** Takes the lease of a part that is not done. Processes begin at different ones. */
 async function nextPart(
-  { store, member, signal }: RunningTask,
+  { store, work, member, signal }: RunningTask,
   { state }: StoredTask,
 ): Promise<TakenPart | 'all done' | 'all taken'> {
-  const open = (await store.parts(state.run)).filter(({ part }) => !part.done);
-  if (open.length === 0) return 'all done';
+  const left = (await store.parts(state.run)).filter(({ part }) => !part.done);
+  if (left.length === 0) return 'all done';
+  const phaseOf = ({ part }: StoredPart): number => work.phaseOf?.(part) ?? 0;
+  const phase = left.reduce((least, each) => Math.min(least, phaseOf(each)), Infinity);
+  const open = left.filter((each) => phaseOf(each) === phase);
   const first = crc32c(Buffer.from(member.nodeId)) % open.length;
   for (const { id } of [...open.slice(first), ...open.slice(0, first)]) {
     if (signal.aborted) break;
@@ -105,15 +111,15 @@ async function nextPart(
   return 'all taken';
 }
 
-/** One of all processes completes it. */
-async function complete(running: RunningTask, task: StoredTask): Promise<void> {
+/** One of all processes completes it; false where another one is about to. */
+async function complete(running: RunningTask, task: StoredTask): Promise<boolean> {
   const { store } = running;
-  await running.finish?.();
+  if ((await running.finish?.(task)) === 'elsewhere') return false;
   const totals = await store.totals(task.state);
   const completed = { ...task.state, ...totals, status: 'completed' } as const;
   // NOTE: another process, or a request to stop, may have been faster: then it is as that one says.
-  if ((await store.write(completed, task.cas)) === undefined) return;
-  await store.removeParts();
+  if ((await store.write(completed, task.cas)) !== undefined) await store.removeParts();
+  return true;
 }
 
 /** A task that cannot go on ends with an error, on all nodes. */

@@ -39,9 +39,14 @@ export class TaskStore {
     this.record = { kind: TASK, database: of.database, id: of.task };
   }
 
+  /** The ids of a run's parts begin with it. */
+  prefix(run: string): string {
+    return `${this.record.id}/${run}/`;
+  }
+
   /** The names of a run's leases begin with it. */
   leases(run: string): string {
-    return `task/${this.record.database}/${this.#prefix(run)}`;
+    return `task/${this.record.database}/${this.prefix(run)}`;
   }
 
   lease(partId: string): string {
@@ -86,7 +91,7 @@ export class TaskStore {
     for (let at = 0; at < parts.length; at += BATCH_MAX) {
       const changes = parts.slice(at, at + BATCH_MAX).map((part, index) => {
         const number = String(from + at + index).padStart(NUMBER_DIGITS, '0');
-        return this.partChange(`${this.#prefix(run)}${number}`, part);
+        return this.partChange(`${this.prefix(run)}${number}`, part);
       });
       await this.bucket.commit(changes);
     }
@@ -94,7 +99,7 @@ export class TaskStore {
 
   /** All of a run, in their order. */
   async parts(run: string): Promise<readonly StoredPart[]> {
-    return (await this.#list(this.#prefix(run))).map((stored) => ({
+    return (await this.#list(this.prefix(run))).map((stored) => ({
       id: stored.key.id,
       part: parse(taskPartSchema, stored),
       cas: stored.cas,
@@ -103,7 +108,7 @@ export class TaskStore {
 
   /** Removes the parts of all runs but one. */
   async removeParts(except?: string): Promise<void> {
-    const kept = except === undefined ? undefined : this.#prefix(except);
+    const kept = except === undefined ? undefined : this.prefix(except);
     const all = await this.#list(`${this.record.id}/`);
     const gone = all.filter(({ key }) => kept === undefined || !key.id.startsWith(kept));
     for (let at = 0; at < gone.length; at += BATCH_MAX)
@@ -139,10 +144,6 @@ export class TaskStore {
       if (last === undefined || own.length < BATCH_MAX) return found;
       after = last.key.id;
     }
-  }
-
-  #prefix(run: string): string {
-    return `${this.record.id}/${run}/`;
   }
 }
 

@@ -23,3 +23,8 @@ export function isForbiddenAddress(address: string): boolean {
   if (family === 0) return false;
   return FORBIDDEN.check(plain, family === 6 ? 'ipv6' : 'ipv4');
 }
+
+/** The host of a URL as an address, if it is one: without the brackets of IPv6. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '').toLowerCase();
+}

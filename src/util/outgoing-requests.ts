@@ -5,7 +5,7 @@ import * as https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import type { Clock } from './clock.ts';
 import { GatewayError } from './errors.ts';
-import { isForbiddenAddress } from './forbidden-address.ts';
+import { hostOf, isForbiddenAddress } from './forbidden-address.ts';
 
 export interface OutgoingRequest {
   readonly method: 'GET' | 'POST';
@@ -146,8 +146,8 @@ export class OutgoingRequests implements Disposable {
     });
   }
 
-  #checkHost({ hostname }: URL): void {
-    const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  #checkHost(url: URL): void {
+    const host = hostOf(url);
     // NOTE: a name is looked at when it is resolved: what it means now is no promise.
     if (isForbiddenAddress(host)) throw forbidden(host);
     const { allowedHosts } = this.#options;

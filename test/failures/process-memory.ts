@@ -31,6 +31,10 @@ export class MemoryWatch implements AsyncDisposable {
 export const memoryOf = (pid: number): number =>
   [pid, ...descendantsOf(pid)].reduce((sum, each) => sum + residentOf(each), 0);
 
+/** The CPU that a process and its descendants have used, ms. */
+export const cpuMsOf = (pid: number): number =>
+  [pid, ...descendantsOf(pid)].reduce((sum, each) => sum + ownCpuMs(each), 0);
+
 /** Its children, their children, and so on. */
 export function descendantsOf(pid: number): readonly number[] {
   const parents = new Map(processes().map((each) => [each, parentOf(each)]));
@@ -53,6 +57,20 @@ function parentOf(pid: number): number | undefined {
 
 const residentOf = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+)/m.exec(statusOf(pid))?.[1] ?? 0) * KB;
+
+/** As `getconf CLK_TCK` has it on every Linux. */
+const TICK_MS = 10;
+
+function ownCpuMs(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  } catch {
+    // It ended meanwhile.
+    return 0;
+  }
+}
 
 function statusOf(pid: number): string {
   try {

@@ -98,9 +98,20 @@ test('a redirect on the same host is followed', async () => {
   assert.equal(hook.accepted[0]!.json['_id'], 'a');
 });
 
-test('a link-local receiver is never asked', async () => {
-  const { reason } = await reasonOf('http://169.254.169.254/latest/');
-  assert.match(reason, /169\.254\.169\.254 may not be asked: it is link-local/);
+test('a link-local receiver is refused, however its address is spelt', async () => {
+  for (const url of [
+    'http://169.254.169.254/latest/',
+    'http://2852039166/',
+    'http://0xa9.0xfe.1/',
+    'http://[::ffff:169.254.169.254]/',
+    'http://[FE80::1]:8080/',
+  ]) {
+    const { status, text } = await request('PUT', `${gateway.admin}/link-local/`, {
+      json: { event_handlers: { document_changed: [{ handler: 'webhook', url }] } },
+    });
+    assert.equal(status, 400, url);
+    assert.match(text, /document_changed\[0\]\.url: names .*, a link-local address/);
+  }
 });
 
 test('an answer without end counts by its head, and costs no memory', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { createDatabase } from '../helpers/database.ts';
@@ -72,6 +73,51 @@ test('every change is told, in order, by a gateway that is killed to a receiver 
   t.diagnostic(`${written} changes, ${hook.asked} requests, ${hook.accepted.length} accepted`);
   t.diagnostic(`${dead.size} dead letters`);
 });
+
+test('what was told past hundreds of events that are refused is not told again after a kill', async () => {
+  await using folder = await temporaryFolder();
+  await using hook = await HookReceiver.start();
+  hook.answer = ({ json }) => (json['bad'] === true ? 422 : 200);
+  let gateway = await runGateway({ dataDir: folder.path });
+  await using cleanUp = new AsyncDisposableStack();
+  cleanUp.defer(async () => void (await gateway.stop('SIGKILL')));
+  await createDatabase(gateway, 'db', {
+    event_handlers: { document_changed: [{ handler: 'webhook', id: 'hook', url: hook.url }] },
+  });
+  const docs = Array.from({ length: 1100 }, (_, n) => ({ _id: `d${n}`, bad: n % 2 === 0 }));
+  const put = async (some: readonly object[]): Promise<{ id: string; rev: string }[]> => {
+    const { json } = await request('POST', `${gateway.urls.admin}/db/_bulk_docs`, {
+      json: { docs: some },
+    });
+    return json as unknown as { id: string; rev: string }[];
+  };
+  const written = await put(docs);
+  await hook.until(550);
+  await until('it is stored', () => storedBeyond(folder.path) >= 550 || undefined);
+  await gateway.stop('SIGKILL');
+  gateway = await runGateway({ dataDir: folder.path });
+  hook.answer = () => 200;
+  const [, told] = written;
+  await put([{ _id: told!.id, _rev: told!.rev, again: true }]);
+  await until('all is told', () => isAllTold(gateway), { withinMs: TOLD_WITHIN_MS });
+  assert.equal(hook.accepted.length, 1101);
+  assert.equal(new Set(hook.documents).size, 1101);
+});
+
+/** How many sequences past the position are stored as told. */
+function storedBeyond(dataDir: string): number {
+  const file = new DatabaseSync(`${dataDir}/db.sqlite`, { readOnly: true });
+  try {
+    const query = "SELECT value FROM records WHERE kind = 'event_position'";
+    const { told } = JSON.parse(String(file.prepare(query).get()?.['value'])) as {
+      told: readonly number[];
+    };
+    // Of each range the gap before it, and how many come after its first.
+    return told.reduce((sum, number, at) => sum + (at % 2 === 1 ? number + 1 : 0), 0);
+  } finally {
+    file.close();
+  }
+}
 
 /** Changes numbers `from` to `to`, by several clients at once; a document by one of them. */
 async function write(

@@ -17,6 +17,8 @@ export interface ResyncStatus {
   readonly seconds_left?: number;
   readonly errors: readonly { readonly id: string; readonly message: string }[];
   readonly nodes: readonly string[];
+  /** Where it runs beside requests. */
+  readonly online?: true;
 }
 
 export async function resyncStatus({ admin }: Pick<TestDatabase, 'admin'>): Promise<ResyncStatus> {

@@ -9,54 +9,12 @@ import { request } from '../helpers/http.ts';
 import { resyncWith } from '../helpers/resync.ts';
 import { FeedClient, feedKind } from './feed-client.ts';
 import type { FeedKind } from './feed-client.ts';
+import { doc, FUNCTIONS, OWN, USERS, visible as visibleOf } from './resync-model.ts';
+import type { Doc } from './resync-model.ts';
 
 // Invariants 2 and 3 over resyncs: random documents, functions that route and grant otherwise each
 // time, and readers who follow on and off: each holds what a model says that it may see.
 
-interface Doc {
-  readonly a: string;
-  readonly b: string;
-  /** Whom the document grants. */
-  readonly to: string;
-  readonly n: number;
-}
-
-interface Routed {
-  readonly channel: string;
-  readonly grant?: string;
-}
-
-/** Functions, each with what it says in the model; undefined: it refuses. */
-const FUNCTIONS: readonly { source: string; route: (doc: Doc) => Routed | undefined }[] = [
-  {
-    source: 'function (doc) { channel(doc.a); access(doc.to, doc.b); }',
-    route: ({ a, b }) => ({ channel: a, grant: b }),
-  },
-  { source: 'function (doc) { channel(doc.b); }', route: ({ b }) => ({ channel: b }) },
-  {
-    source:
-      'function (doc) { if (doc.n % 3 == 0) throw({forbidden: "no"}); channel(doc.b); access(doc.to, doc.a); }',
-    route: ({ a, b, n }) => (n % 3 === 0 ? undefined : { channel: b, grant: a }),
-  },
-  {
-    source: 'function (doc) { channel("c" + doc.n % 4); }',
-    route: ({ n }) => ({ channel: `c${n % 4}` }),
-  },
-];
-
-const USERS = ['ann', 'bob', 'cat'] as const;
-const OWN: Readonly<Record<string, readonly string[]>> = {
-  ann: ['c0'],
-  bob: ['c1', 'c2'],
-  cat: [],
-};
-const channel = fc.constantFrom('c0', 'c1', 'c2', 'c3');
-const doc: fc.Arbitrary<Doc> = fc.record({
-  a: channel,
-  b: channel,
-  to: fc.constantFrom(...USERS),
-  n: fc.nat({ max: 20 }),
-});
 const round = fc.record({
   function: fc.nat({ max: FUNCTIONS.length - 1 }),
   removes: fc.option(fc.nat({ max: 7 })),
@@ -73,16 +31,12 @@ after(async () => {
   await gateway[Symbol.asyncDispose]();
 });
 
-/** What each user may see. */
+/** What a user may see where one function has routed all. */
 function visible(docs: ReadonlyMap<string, Doc>, at: number, user: string): readonly string[] {
-  const { route } = FUNCTIONS[at]!;
-  const channels = new Set(OWN[user]);
-  for (const each of docs.values()) {
-    const grant = route(each)?.grant;
-    if (each.to === user && grant !== undefined) channels.add(grant);
-  }
-  const seen = [...docs].filter(([, each]) => channels.has(route(each)?.channel ?? ''));
-  return seen.map(([id]) => id).toSorted();
+  return visibleOf(
+    Array.from(docs, ([id, each]) => ({ id, doc: each, by: at })),
+    user,
+  );
 }
 
 async function check(

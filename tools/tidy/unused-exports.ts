@@ -9,6 +9,7 @@ const ENTRY_POINTS: ReadonlySet<string> = new Set([
   'src/cli/main.ts',
   'src/bucket/bucket.ts',
   'src/bucket/bucket-contract.ts',
+  'src/bucket/applications/application-bucket.ts',
 ]);
 
 /**

@@ -130,6 +130,23 @@ export function accessContract(open: OpenBucket): void {
     assert.deepEqual(await bucket.grantsOf(other, docId('d')), []);
   });
 
+  test('a document grants in one database: what it granted in another one ends', async () => {
+    await using bucket = await open();
+    const c = await bucket.openCollection('_default._default');
+    const grant = channelGrant('user:ann', c, 'x');
+    const { cas } = await apply(bucket, putDocument(c, 'd', { grants: inDb(grant) }));
+    const asOf = await bucket.lastAccessChange('db');
+    const there = { database: 'there', grants: [grant] };
+    await apply(bucket, putDocument(c, 'd', { ifCas: cas, grants: there }));
+    assert.deepEqual(await grantsOf(bucket, 'user:ann'), ['channel x d 1-2']);
+    assert.ok((await bucket.lastAccessChange('db')) > asOf);
+    const made = await bucket.grantsOf(c, docId('d'));
+    assert.deepEqual(
+      made.map(({ database, from, until }) => [database, from, until]),
+      [['there', 2, 0]],
+    );
+  });
+
   test('a user comes with the roles that it has or had', async () => {
     await using bucket = await open();
     const c = await bucket.openCollection('_default._default');

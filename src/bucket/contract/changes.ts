@@ -9,10 +9,10 @@ import type {
   CommitResult,
   DocumentChange,
   Grant,
-  PrincipalChange,
   PrincipalKey,
   RecordChange,
 } from '../bucket.ts';
+import type { PrincipalChange } from '../principal-change.ts';
 import type { RecordKey } from '../records.ts';
 
 /** Opens an empty bucket of its own, which is gone when it is disposed. */

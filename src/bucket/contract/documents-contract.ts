@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 
 import { FLAG } from '../bucket.ts';
 import { apply, docId, move, type OpenBucket, putDocument, revId } from './changes.ts';
@@ -40,8 +41,17 @@ export function documentsContract(open: OpenBucket): void {
       key: 'a',
       cas,
       body: '{"n":1.0,"ключ":"\u0000"}',
+      xattrs: null,
       expiry: 4e9,
-      metadata: { rev: '1-x', seq, flags: FLAG.branched, cas, text: '{"m":1}' },
+      metadata: {
+        rev: '1-x',
+        seq,
+        flags: FLAG.branched,
+        cas,
+        bodyCrc: crc32('{"n":1.0,"ключ":"\u0000"}'),
+        xattrCrc: undefined,
+        text: '{"m":1}',
+      },
     });
     assert.equal(await bucket.get(carts, docId('a')), undefined);
     assert.equal(await bucket.get(orders, docId('b')), undefined);

@@ -6,6 +6,7 @@ import type {
   CollectionId,
   Grant,
   PrincipalKey,
+  DocumentGrant,
   StoredGrant,
   StoredPrincipal,
 } from '../bucket.ts';
@@ -25,13 +26,14 @@ type GrantRow = readonly [
   source: string,
   from: Sequence,
   until: Sequence,
+  merged: number,
 ];
 
 /** Reads principals, their grants, and records. */
 export class AccessReader {
   readonly #principal: Query<PrincipalRow>;
   readonly #grants: Query<GrantRow>;
-  readonly #grantsOf: Query<GrantRow>;
+  readonly #grantsOf: Query<[database: string, ...GrantRow]>;
   readonly #version: Query<[version: Sequence]>;
   readonly #newestVersion: Query<[version: Sequence | null]>;
   readonly #listed: Query<[principal: PrincipalKey, value: string]>;
@@ -49,12 +51,15 @@ export class AccessReader {
       db,
       `SELECT value, seq, access_version FROM principals ${ofPrincipal}`,
     );
-    const grants = `SELECT principal, kind, collection, target, source_collection, source,
-      from_seq, until_seq FROM grants`;
-    this.#grants = new Query(db, `${grants} ${ofPrincipal} ORDER BY from_seq, id`);
+    const columns = `principal, kind, collection, target, source_collection, source,
+      from_seq, until_seq, merged`;
+    this.#grants = new Query(
+      db,
+      `SELECT ${columns} FROM grants ${ofPrincipal} ORDER BY from_seq, id`,
+    );
     this.#grantsOf = new Query(
       db,
-      `${grants} INDEXED BY grants_source
+      `SELECT database, ${columns} FROM grants INDEXED BY grants_source
        WHERE source_collection = ? AND source = ? AND until_seq = 0 AND source_collection > 0
        ORDER BY id`,
     );
@@ -106,8 +111,10 @@ export class AccessReader {
     return [first, ...[...roles].sort().map((role) => this.#stored(database, role))];
   }
 
-  grantsOf(collection: CollectionId, key: DocId): readonly StoredGrant[] {
-    return this.#grantsOf.all(collection, key).map(storedGrant);
+  grantsOf(collection: CollectionId, key: DocId): readonly DocumentGrant[] {
+    return this.#grantsOf
+      .all(collection, key)
+      .map(([database, ...grant]) => ({ ...storedGrant(grant), database }));
   }
 
   list({ database, kind, after, limit }: PrincipalRange): readonly ListedPrincipal[] {
@@ -175,6 +182,7 @@ export class AccessReader {
 }
 
 function storedGrant(row: GrantRow): StoredGrant {
-  const [principal, kind, collection, target, sourceCollection, source, from, until] = row;
-  return { principal, kind, collection, target, sourceCollection, source, from, until };
+  const [principal, kind, collection, target, sourceCollection, source, from, until, merged] = row;
+  const grant = { principal, kind, collection, target, sourceCollection, source, from, until };
+  return merged === 0 ? grant : { ...grant, merged: true };
 }

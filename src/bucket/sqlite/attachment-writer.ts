@@ -4,6 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Digest } from '../../document/types.ts';
 import { GatewayError } from '../../util/errors.ts';
 import type { AttachmentReference, StoredAttachment } from '../bucket.ts';
+import type { AttachmentChange } from '../upkeep.ts';
 import { Query } from './query.ts';
 
 /** References that one step of a removal ends. */
@@ -33,6 +34,8 @@ export class AttachmentWriter {
   readonly #byDigest: Query<[id: number, length: number]>;
   readonly #referred: Query<[one: number]>;
   readonly #setUnreferenced: Query;
+  readonly #standing: Query<[id: number, unreferencedSince: number | null]>;
+  readonly #forgetGone: Query;
   readonly #forget: Query;
   readonly #abandon: Query;
   readonly #removeChunks: Query;
@@ -58,6 +61,14 @@ export class AttachmentWriter {
     this.#byDigest = new Query(db, 'SELECT id, length FROM attachments WHERE digest = ?');
     this.#referred = new Query(db, 'SELECT 1 FROM attachment_references WHERE digest = ? LIMIT 1');
     this.#setUnreferenced = query('UPDATE attachments SET unreferenced_since = ? WHERE digest = ?');
+    this.#standing = new Query(
+      db,
+      'SELECT id, unreferenced_since FROM attachments WHERE digest = ?',
+    );
+    this.#forgetGone = query(
+      `DELETE FROM attachment_references
+       WHERE digest = ? AND metadata NOT IN (SELECT id FROM metadata)`,
+    );
     this.#forget = query('UPDATE attachments SET unreferenced_since = NULL WHERE digest = ?');
     this.#abandon = query(
       'UPDATE attachments SET digest = NULL, unreferenced_since = 0 WHERE id = ?',
@@ -145,6 +156,22 @@ export class AttachmentWriter {
     this.#abandon.run(id);
     const { changes } = this.#removeChunks.run(id);
     if (changes < CHUNKS_REMOVED_MAX) this.#remove.run(id);
+    return true;
+  }
+
+  /** See `AttachmentChange`; whether it is as the change says. */
+  settle({ digest, ifUnreferencedSince, purge }: AttachmentChange, nowSecs: number): boolean {
+    const row = this.#standing.one(digest);
+    if (row === undefined || (row[1] ?? undefined) !== ifUnreferencedSince) return false;
+    if (purge) {
+      if (this.#referred.one(digest) !== undefined) return false;
+      // NOTE: its chunks are left to `collect`, a step at a time.
+      this.#abandon.run(row[0]);
+      return true;
+    }
+    this.#forgetGone.run(digest);
+    if (this.#referred.one(digest) === undefined && ifUnreferencedSince === undefined)
+      this.#setUnreferenced.run(nowSecs, digest);
     return true;
   }
 

@@ -26,7 +26,7 @@ export class BatchWriter {
     { changes }: BatchChange,
     apply: (change: Change) => CommitResult,
   ): CommitResult {
-    const { seq, recordCas } = tx;
+    const { seq, recordCas, writing } = tx;
     let last: CommitResult = { ok: true, cas: 0 as never, seq: 0 as never };
     this.#savepoint.run();
     for (const [at, change] of changes.entries()) {
@@ -36,6 +36,7 @@ export class BatchWriter {
       this.#release.run();
       tx.seq = seq;
       tx.recordCas = recordCas;
+      tx.writing = writing;
       // What was remembered may be of what was taken back: it is read again.
       tx.records.clear();
       tx.accessVersions.clear();

@@ -67,6 +67,7 @@ export class BucketFile {
     let db: DatabaseSync | undefined;
     try {
       db = new DatabaseSync(this.#path, { readOnly: true, timeout: 0 });
+      requireTables(db);
       const [found] = new Query<[uuid: string]>(db, 'SELECT uuid FROM bucket').one() ?? [];
       if (found !== uuid)
         throw new GatewayError('unavailable', 'the file of the bucket was overwritten by another');
@@ -77,6 +78,21 @@ export class BucketFile {
       db?.close();
     }
   }
+}
+
+const TABLES = ['bucket', 'collections', 'documents', 'metadata'] as const;
+
+/** Throws `unavailable` where somebody dropped a table without which there are no documents. */
+export function requireTables(db: DatabaseSync): void {
+  const there = new Query<[name: string]>(
+    db,
+    `SELECT name FROM sqlite_schema WHERE type = 'table'
+     AND name IN ('bucket', 'collections', 'documents', 'metadata')`,
+  );
+  const names = new Set(there.all().map(([name]) => name));
+  const missing = TABLES.find((one) => !names.has(one));
+  if (missing === undefined) return;
+  throw new GatewayError('unavailable', `the table ${missing} of the bucket was dropped`);
 }
 
 function identityOf(path: string): Identity | undefined {

@@ -1,7 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import type { Cas, Sequence } from '../../document/types.ts';
-import type { CommitResult, DocumentChange, PurgeChange } from '../bucket.ts';
+import type { CommitResult, DocumentChange } from '../bucket.ts';
+import type { RejectionChange, TakenChange } from '../foreign-writes.ts';
+import type { PurgeChange } from '../purge-change.ts';
+import type { DocumentHistoryChange, ReferencesChange } from '../upkeep.ts';
 import type { AttachmentWriter } from './attachment-writer.ts';
 import type { ChannelIndexWriter } from './channel-index-writer.ts';
 import {
@@ -10,6 +13,7 @@ import {
   NO_CHANNELS,
   parseChannelList,
 } from './channel-list.ts';
+import { crcOf, type ForeignWriter, isForeign } from './foreign-writer.ts';
 import type { GrantWriter } from './grant-writer.ts';
 import { Query } from './query.ts';
 import type { RecordWriter } from './record-writer.ts';
@@ -21,6 +25,7 @@ interface WriterParts {
   readonly grants: GrantWriter;
   readonly records: RecordWriter;
   readonly attachments: AttachmentWriter;
+  readonly foreign: ForeignWriter;
 }
 
 type MetadataRow = readonly [
@@ -43,20 +48,29 @@ interface Standing {
   readonly channels: string | undefined;
   /** The row of the body, whoever wrote it; 0 for none. */
   readonly document: number;
+  /** The row of the gateway's body, whether it is still there or not; 0 for a tombstone. */
+  readonly ownDocument: number;
 }
+
+/** In place of a CRC: the one that is stored. */
+const STAYS = 'stays';
 
 /** Applies changes of documents: body, metadata, channel index, grants, kept bodies, references. */
 export class DocumentWriter {
   readonly #parts: WriterParts;
+  readonly #claim: Query;
   readonly #metadata: Query<MetadataRow>;
   readonly #foreign: Query<[id: number, cas: Cas]>;
   readonly #insertBody: Query;
   readonly #updateBody: Query;
   readonly #deleteBody: Query;
   readonly #stampBody: Query;
+  readonly #takeBody: Query;
+  readonly #takeDocument: Query;
   readonly #body: Query<[body: string]>;
   readonly #insertMetadata: Query;
   readonly #updateMetadata: Query;
+  readonly #setText: Query;
   readonly #deleteMetadata: Query;
   readonly #keep: Query;
   readonly #drop: Query;
@@ -65,6 +79,7 @@ export class DocumentWriter {
   constructor(db: DatabaseSync, parts: WriterParts) {
     this.#parts = parts;
     const query = (sql: string): Query => new Query(db, sql);
+    this.#claim = query('UPDATE bucket SET writing = 1');
     this.#metadata = new Query(
       db,
       `SELECT m.id, m.seq, m.channels, m.document, d.id, f.id, f.cas FROM metadata m
@@ -83,16 +98,21 @@ export class DocumentWriter {
     );
     this.#updateBody = query('UPDATE documents SET cas = ?, expiry = ?, body = ? WHERE id = ?');
     this.#stampBody = query('UPDATE documents SET cas = ?, expiry = ? WHERE id = ?');
+    this.#takeBody = query('UPDATE documents SET cas = ? WHERE id = ?');
+    this.#takeDocument = query('UPDATE metadata SET document = ? WHERE id = ?');
     this.#deleteBody = query('DELETE FROM documents WHERE id = ?');
     this.#body = new Query(db, 'SELECT body FROM documents WHERE id = ?');
     this.#insertMetadata = query(
-      `INSERT INTO metadata (collection, key, seq, rev, flags, document, channels, text)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO metadata
+       (collection, key, seq, rev, flags, document, channels, text, body_crc, xattr_crc)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#updateMetadata = query(
-      `UPDATE metadata SET seq = ?, rev = ?, flags = ?, document = ?, channels = ?, text = ?
-       WHERE id = ?`,
+      `UPDATE metadata SET seq = ?1, rev = ?2, flags = ?3, document = ?4, channels = ?5, text = ?6,
+         body_crc = iif(?7 = 'stays', body_crc, ?7), xattr_crc = iif(?8 = 'stays', xattr_crc, ?8)
+       WHERE id = ?9`,
     );
+    this.#setText = query('UPDATE metadata SET text = ? WHERE id = ?');
     this.#deleteMetadata = query('DELETE FROM metadata WHERE id = ?');
     const keep =
       'INSERT OR REPLACE INTO revision_bodies (metadata, rev, expiry, attachments, body)';
@@ -107,6 +127,8 @@ export class DocumentWriter {
     }
     const failed = this.#parts.records.judge(tx, change);
     if (failed !== undefined) return { ok: false, failed };
+    this.#beginWriting(tx);
+    if (isForeign(standing.cas)) this.#parts.foreign.settle(change.collection, change.key);
     const seq = nextSequence(tx);
     const stored = this.#storedBody(change, standing);
     const { channels } = this.#parts;
@@ -137,8 +159,9 @@ export class DocumentWriter {
       return { ok: false, failed: 'cas', actualCas: standing.cas };
     }
     const { id } = standing;
+    this.#beginWriting(tx);
+    if (isForeign(standing.cas)) this.#parts.foreign.settle(change.collection, change.key);
     if (id !== 0) {
-      // The metadata first: then no trigger can take the body's end for a stranger's delete.
       this.#deleteMetadata.run(id);
       this.#parts.channels.remove(id, standing.seq, listOf(standing));
       this.#dropAll.run(id);
@@ -149,17 +172,64 @@ export class DocumentWriter {
     return { ok: true, cas: 0 as Cas, seq: 0 as Sequence };
   }
 
+  /** What is kept beside a document, which stays as it is. */
+  keep(tx: Transaction, change: ReferencesChange | DocumentHistoryChange): CommitResult {
+    const { id, cas } = this.#standing(change.collection, change.key);
+    if (change.ifCas !== cas || id === 0) return { ok: false, failed: 'cas', actualCas: cas };
+    if (change.kind === 'documentHistory') this.#setText.run(change.metadata, id);
+    else this.#parts.attachments.refer(id, change.attachments, tx.nowSecs);
+    return { ok: true, cas, seq: 0 as Sequence };
+  }
+
+  reject(tx: Transaction, change: RejectionChange): CommitResult {
+    const standing = this.#standing(change.collection, change.key);
+    if (change.ifCas !== standing.cas) {
+      return { ok: false, failed: 'cas', actualCas: standing.cas };
+    }
+    const failed = this.#parts.records.judge(tx, change);
+    if (failed !== undefined) return { ok: false, failed };
+    if (!isForeign(standing.cas)) throw new Error('bug: a write of the gateway is rejected');
+    this.#parts.foreign.reject(change);
+    return { ok: true, cas: standing.cas, seq: 0 as Sequence };
+  }
+
+  take(tx: Transaction, change: TakenChange): CommitResult {
+    const standing = this.#standing(change.collection, change.key);
+    if (change.ifCas !== standing.cas) {
+      return { ok: false, failed: 'cas', actualCas: standing.cas };
+    }
+    const failed = this.#parts.records.judge(tx, change);
+    if (failed !== undefined) return { ok: false, failed };
+    this.#parts.foreign.settle(change.collection, change.key);
+    const { id, seq, document, ownDocument } = standing;
+    if (isForeign(standing.cas)) {
+      const isOfRevision = ownDocument !== 0 && document !== 0;
+      if (!isOfRevision) throw new Error('bug: taken without a revision that has this body');
+      this.#beginWriting(tx);
+      this.#takeBody.run(seq, document);
+      this.#takeDocument.run(document, id);
+    }
+    return { ok: true, cas: seq as number as Cas, seq: 0 as Sequence };
+  }
+
+  /** From here to the end of the transaction what changes of documents is the gateway's. */
+  #beginWriting(tx: Transaction): void {
+    if (tx.writing) return;
+    this.#claim.run();
+    tx.writing = true;
+  }
+
   #standing(collection: number, key: string): Standing {
     const row = this.#metadata.one(collection, key);
     if (row === undefined) {
       const foreign = this.#foreign.one(collection, key);
-      const none = { id: 0, seq: 0 as Sequence, channels: undefined };
+      const none = { id: 0, seq: 0 as Sequence, channels: undefined, ownDocument: 0 };
       if (foreign === undefined) return { ...none, cas: 'absent', document: 0 };
       return { ...none, cas: foreign[1], document: foreign[0] };
     }
     const [id, seq, channels, document, own, foreign, foreignCas] = row;
     const cas = casOf({ seq, document, own, foreignCas });
-    return { cas, id, seq, channels, document: foreign ?? own ?? 0 };
+    return { cas, id, seq, channels, document: foreign ?? own ?? 0, ownDocument: document };
   }
 
   /** The body before the change, where one is to be kept. */
@@ -192,6 +262,7 @@ export class DocumentWriter {
   ): number {
     const { collection, key, rev, flags, metadata } = change;
     const { id, seq, document, channels } = at;
+    const crc = crcOf(change.body);
     if (id === 0) {
       return this.#insertMetadata.run(
         collection,
@@ -202,9 +273,21 @@ export class DocumentWriter {
         document,
         channels,
         metadata,
+        crc,
+        change.xattrCrc ?? null,
       ).lastId;
     }
-    this.#updateMetadata.run(seq, rev, flags, document, channels, metadata, id);
+    this.#updateMetadata.run(
+      seq,
+      rev,
+      flags,
+      document,
+      channels,
+      metadata,
+      change.keepsBody === true ? STAYS : crc,
+      change.xattrCrc === undefined ? STAYS : change.xattrCrc,
+      id,
+    );
     return id;
   }
 

@@ -1,7 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 
+import { mergedHistory, type HistoryGrant } from '../../channels/merged-history.ts';
 import type { Sequence } from '../../document/types.ts';
-import type { CollectionId, Grant, PrincipalChange, PrincipalKey } from '../bucket.ts';
+import type { CollectionId, Grant, PrincipalKey } from '../bucket.ts';
+import type { PrincipalChange } from '../principal-change.ts';
+import type { GrantHistoryChange } from '../upkeep.ts';
 import { Query } from './query.ts';
 import { nextSequence, type Transaction } from './transaction.ts';
 
@@ -9,6 +12,16 @@ type GrantRow = readonly [
   id: number,
   database: string,
   principal: PrincipalKey,
+  kind: string,
+  collection: number,
+  target: string,
+];
+
+type HistoryRow = readonly [
+  id: number,
+  from: Sequence,
+  until: Sequence,
+  merged: number,
   kind: string,
   collection: number,
   target: string,
@@ -33,6 +46,10 @@ export class GrantWriter {
   readonly #byAdministrator: Query<GrantRow>;
   readonly #insert: Query;
   readonly #end: Query;
+  readonly #history: Query<HistoryRow>;
+  readonly #forgetEnded: Query;
+  readonly #merge: Query;
+  readonly #remove: Query;
   readonly #touch: Query;
 
   constructor(db: DatabaseSync) {
@@ -52,6 +69,17 @@ export class GrantWriter {
          source_collection, source, from_seq, until_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
     );
     this.#end = new Query(db, 'UPDATE grants SET until_seq = ? WHERE id = ?');
+    this.#history = new Query(
+      db,
+      `SELECT id, from_seq, until_seq, merged, kind, collection, target FROM grants
+       WHERE database = ? AND principal = ?`,
+    );
+    this.#forgetEnded = new Query(
+      db,
+      'DELETE FROM grants WHERE database = ? AND principal = ? AND until_seq BETWEEN 1 AND ?',
+    );
+    this.#merge = new Query(db, 'UPDATE grants SET from_seq = ?, merged = ? WHERE id = ?');
+    this.#remove = new Query(db, 'DELETE FROM grants WHERE id = ?');
     this.#touch = new Query(
       db,
       `INSERT INTO principals (database, principal, value, seq, access_version)
@@ -60,11 +88,9 @@ export class GrantWriter {
     );
   }
 
-  /** What the document now grants, against what it granted before. */
+  /** What the document now grants, against what it granted before, in whichever database. */
   replaceOfDocument(tx: Transaction, made: DocumentGrants, seq: Sequence): void {
-    const before = this.#bySource
-      .all(made.sourceCollection, made.source)
-      .filter(([, database]) => database === made.database);
+    const before = this.#bySource.all(made.sourceCollection, made.source);
     this.#replace(tx, { ...made, before, seq });
   }
 
@@ -93,6 +119,25 @@ export class GrantWriter {
     }
   }
 
+  /** See `GrantHistoryChange`. Nobody has more or less by it now: no access version rises. */
+  compactHistory({ database, principal, upTo, forgetUpTo }: GrantHistoryChange): void {
+    this.#forgetEnded.run(database, principal, forgetUpTo);
+    const byTarget = new Map<string, HistoryGrant[]>();
+    for (const [id, from, until, merged, ...what] of this.#history.all(database, principal)) {
+      const key = JSON.stringify(what);
+      const grant = { id, from, until, merged: merged === 1 };
+      const same = byTarget.get(key);
+      if (same === undefined) byTarget.set(key, [grant]);
+      else same.push(grant);
+    }
+    for (const grants of byTarget.values()) {
+      const merged = mergedHistory(grants, upTo);
+      if (merged === undefined) continue;
+      this.#merge.run(merged.from, merged.merged ? 1 : 0, merged.id);
+      for (const id of merged.removed) this.#remove.run(id);
+    }
+  }
+
   /** Raises the access version. */
   touch(
     tx: Transaction,
@@ -110,10 +155,10 @@ export class GrantWriter {
     made: DocumentGrants & { readonly before: readonly GrantRow[]; readonly seq: Sequence },
   ): void {
     const { database, sourceCollection, source, before, seq } = made;
-    const ending = new Map(before.map((row) => [JSON.stringify(row.slice(2)), row] as const));
+    const ending = new Map(before.map((row) => [JSON.stringify(row.slice(1)), row] as const));
     const known = new Set(ending.keys());
     for (const { principal, kind, collection, target } of made.grants) {
-      const key = JSON.stringify([principal, kind, collection, target]);
+      const key = JSON.stringify([database, principal, kind, collection, target]);
       ending.delete(key);
       if (known.has(key)) continue;
       known.add(key);
@@ -129,9 +174,9 @@ export class GrantWriter {
       );
       this.touch(tx, { database, principal }, seq);
     }
-    for (const [id, , principal] of ending.values()) {
+    for (const [id, of, principal] of ending.values()) {
       this.#end.run(seq, id);
-      this.touch(tx, { database, principal }, seq);
+      this.touch(tx, { database: of, principal }, seq);
     }
   }
 }

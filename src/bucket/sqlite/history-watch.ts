@@ -3,6 +3,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import type { Sequence } from '../../document/types.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Clock } from '../../util/clock.ts';
+import { GrowingMark } from './growing-mark.ts';
 
 /** The history is looked at so often in any case, whatever wake-ups were lost. */
 const CHECK_EVERY_MS = 1000;
@@ -13,9 +14,17 @@ const RECHECK_EVERY_MS = 1;
 /** While this process commits, each commit tells the newest: others are looked for so late. */
 const RECHECK_BUSY_MS = 20;
 
+/** How far what is watched reaches. */
+interface Ends {
+  /** The last sequence. */
+  readonly history: Sequence;
+  /** The newest position of the queue of foreign writes. */
+  readonly foreignWrites: number;
+}
+
 interface HistorySource {
-  /** The end of the history as it is visible now; throws where it cannot be read. */
-  lastSequence(): Sequence;
+  /** As it is visible now; throws where it cannot be read. */
+  ends(): Ends;
   /** Every second: whether the file is there and can be read. */
   isReadable(): boolean;
   /** The end of the history could not be read. */
@@ -27,21 +36,21 @@ interface HistorySource {
 }
 
 /**
- * Wakes those who wait for the history to grow: by a commit of this process at once, of another by
- * a watch of the WAL file, and by a look every second. It watches only while someone waits, and
- * keeps no process alive.
+ * Wakes those who wait for the history, or the queue of foreign writes, to grow: by a commit of
+ * this process at once, of another by a watch of the WAL file, and by a look every second. It
+ * watches only while someone waits, and keeps no process alive.
  */
 export class HistoryWatch implements Disposable {
   readonly #source: HistorySource;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #waiters = new Set<{ readonly seq: Sequence; readonly wake: () => void }>();
+  readonly #history = new GrowingMark();
+  readonly #foreignWrites = new GrowingMark();
   readonly #closing = new AbortController();
   #watcher: FSWatcher | undefined;
   #watching: AbortController | undefined;
   #rechecking = false;
   #rechecksLeft = 0;
-  #newest = 0;
 
   constructor(source: HistorySource, options: { readonly clock: Clock; readonly log: Log }) {
     this.#source = source;
@@ -51,9 +60,7 @@ export class HistoryWatch implements Disposable {
 
   /** The history is known to reach this sequence. */
   raise(seq: Sequence): void {
-    if (seq <= this.#newest) return;
-    this.#newest = seq;
-    for (const waiter of this.#waiters) if (waiter.seq < seq) waiter.wake();
+    this.#history.raise(seq);
   }
 
   /**
@@ -61,19 +68,22 @@ export class HistoryWatch implements Disposable {
    * is disposed.
    */
   async above(seq: Sequence, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || this.#closing.signal.aborted) return;
-    if (this.#watching === undefined) this.#startWatching();
-    if (this.#newest > seq) return;
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        signal.removeEventListener('abort', wake);
-        this.#waiters.delete(waiter);
-        resolve();
-      };
-      const waiter = { seq, wake };
-      signal.addEventListener('abort', wake);
-      this.#waiters.add(waiter);
-    });
+    await this.#above(this.#history, seq, signal);
+  }
+
+  /** The newest position of the queue of foreign writes that was seen. */
+  get newestForeign(): number {
+    return this.#foreignWrites.newest;
+  }
+
+  /** The same for the queue of foreign writes and a position in it. */
+  async foreignAbove(position: number, signal: AbortSignal): Promise<void> {
+    await this.#above(this.#foreignWrites, position, signal);
+  }
+
+  /** Looks how far they reach, and wakes whom it concerns. */
+  look(): void {
+    if (!this.#closing.signal.aborted) this.#check();
   }
 
   [Symbol.dispose](): void {
@@ -82,9 +92,17 @@ export class HistoryWatch implements Disposable {
     this.#stopWatching();
   }
 
+  async #above(mark: GrowingMark, value: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#closing.signal.aborted) return;
+    if (this.#watching === undefined) this.#startWatching();
+    await mark.above(value, signal);
+  }
+
   #check(): void {
     try {
-      this.raise(this.#source.lastSequence());
+      const { history, foreignWrites } = this.#source.ends();
+      this.#history.raise(history);
+      this.#foreignWrites.raise(foreignWrites);
     } catch (cause) {
       this.#log.warn('the history of the bucket cannot be read; trying again', { cause });
       this.#source.failed(cause);
@@ -93,7 +111,8 @@ export class HistoryWatch implements Disposable {
   }
 
   #wakeAll(): void {
-    for (const { wake } of this.#waiters) wake();
+    this.#history.wakeAll();
+    this.#foreignWrites.wakeAll();
   }
 
   #startWatching(): void {
@@ -135,7 +154,8 @@ export class HistoryWatch implements Disposable {
       await this.#clock.sleep(CHECK_EVERY_MS, signal);
       if (signal.aborted) return;
       // A busy reader waits again and again: its watch is kept until a second without a waiter.
-      if (this.#waiters.size === 0) this.#stopWatching();
+      const isAwaited = this.#history.isAwaited || this.#foreignWrites.isAwaited;
+      if (!isAwaited) this.#stopWatching();
       else if (this.#source.isReadable()) this.#check();
       else this.#wakeAll();
     }

@@ -9,10 +9,12 @@ import { AttachmentReader } from './attachment-reader.ts';
 import { ChannelNames } from './channel-names.ts';
 import { ChannelReader } from './channel-reader.ts';
 import { DocumentReader } from './document-reader.ts';
+import { ForeignReader } from './foreign-reader.ts';
 import { LeaseReader } from './lease-reader.ts';
 import { MutationReader } from './mutation-reader.ts';
 import { Query } from './query.ts';
 import { isBusy, storeError } from './store-error.ts';
+import { UpkeepReader } from './upkeep-reader.ts';
 
 /** SQLite's page cache of the reading connection. */
 const CACHE_KB = 8192;
@@ -32,6 +34,8 @@ export class Reader implements Disposable {
   readonly mutations: MutationReader;
   readonly attachments: AttachmentReader;
   readonly leases: LeaseReader;
+  readonly foreign: ForeignReader;
+  readonly upkeep: UpkeepReader;
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #begin: Query;
@@ -53,6 +57,8 @@ export class Reader implements Disposable {
       this.mutations = new MutationReader(db, names);
       this.attachments = new AttachmentReader(db);
       this.leases = new LeaseReader(db);
+      this.foreign = new ForeignReader(db);
+      this.upkeep = new UpkeepReader(db);
       this.#begin = new Query(db, 'BEGIN');
       this.#commit = new Query(db, 'COMMIT');
       this.#last = new Query(db, 'SELECT seq FROM bucket');
@@ -66,19 +72,37 @@ export class Reader implements Disposable {
   /**
    * Runs a read in one snapshot, again where another process shuts it out for a moment. All reads
    * of one turn of the event loop's callbacks share the snapshot: nothing can be acknowledged
-   * between them, and taking and giving back the file's locks costs more than a read.
+   * between them, and taking and giving back the file's locks costs more than a read. Only the wait
+   * is a promise: most reads are on the way of a request, where each one costs.
    */
-  async read<T>(query: (reader: this) => T): Promise<T> {
-    for (let tries = 0; ; tries += 1) {
-      if (this.#closed) throw new GatewayError('unavailable', 'the bucket is closed');
+  read<T>(query: (reader: this) => T): T | Promise<T> {
+    try {
+      return this.#readNow(query);
+    } catch (cause) {
+      if (!isBusy(cause)) throw storeError(cause);
+      return this.#readAgain(query);
+    }
+  }
+
+  async #readAgain<T>(query: (reader: this) => T): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      await this.#clock.sleep(BUSY_RETRY_MS);
       try {
-        if (!this.#db.isTransaction) this.#openSnapshot();
-        return query(this);
+        return this.#readNow(query);
       } catch (cause) {
-        this.#closeSnapshot();
         if (!isBusy(cause) || tries === BUSY_RETRIES_MAX) throw storeError(cause);
       }
-      await this.#clock.sleep(BUSY_RETRY_MS);
+    }
+  }
+
+  #readNow<T>(query: (reader: this) => T): T {
+    if (this.#closed) throw new GatewayError('unavailable', 'the bucket is closed');
+    try {
+      if (!this.#db.isTransaction) this.#openSnapshot();
+      return query(this);
+    } catch (cause) {
+      this.#closeSnapshot();
+      throw cause;
     }
   }
 

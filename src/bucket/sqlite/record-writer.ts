@@ -1,13 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import type { Cas, Sequence } from '../../document/types.ts';
-import type {
-  AccessPrecondition,
-  CommitResult,
-  Judgement,
-  PrincipalChange,
-  RecordChange,
-} from '../bucket.ts';
+import type { AccessPrecondition, CommitResult, Judgement, RecordChange } from '../bucket.ts';
+import type { PrincipalChange } from '../principal-change.ts';
 import type { RecordKey } from '../records.ts';
 import { accessKey, type GrantWriter } from './grant-writer.ts';
 import type { LeaseWriter } from './lease-writer.ts';

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import { GatewayError } from '../../util/errors.ts';
+import { FOREIGN_WRITES_MIGRATION } from './foreign-schema.ts';
 
 /** `Tide` in ASCII: says in the file's header whose file it is. */
 const APPLICATION_ID = 0x54696465;
@@ -16,9 +17,10 @@ const APPLICATION_ID = 0x54696465;
  *
  * Whose write it was tells `documents.cas`: the gateway's commit gives the positive sequence of the
  * document, a stranger's write a random negative number (by the column's default or the trigger),
- * so the two never collide, and the index `documents_foreign` holds what strangers wrote since the
- * gateway last looked. A stranger's DELETE leaves a `metadata` row whose `document` is gone.
- * `metadata.document` is the row of the body, 0 for a tombstone.
+ * so the two never collide, and the index `documents_foreign` holds what strangers wrote and is not
+ * taken in. A stranger's DELETE leaves a `metadata` row whose `document` is gone. Triggers put both
+ * into the queue `foreign_writes` (`foreign-schema.ts`). `metadata.document` is the row of the
+ * body, 0 for a tombstone.
  */
 const MIGRATIONS: readonly string[] = [
   `
@@ -169,6 +171,13 @@ const MIGRATIONS: readonly string[] = [
     until_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // Who has a channel or role now; and ended grants that stand for several (`GrantHistoryChange`).
+  `
+  ALTER TABLE grants ADD COLUMN merged INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX grants_target ON grants (database, kind, collection, target, principal)
+    WHERE until_seq = 0;
+  `,
+  FOREIGN_WRITES_MIGRATION,
 ];
 
 /**

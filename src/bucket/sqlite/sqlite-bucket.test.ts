@@ -1,8 +1,10 @@
+import type { Bucket } from '../bucket.ts';
 import { bucketContract } from '../bucket-contract.ts';
 import { SqliteServer } from './sqlite-server.ts';
+import { sqlStranger, testSharedBucket } from './stranger-support.ts';
 import { delegate, TEST_OPTIONS, testServer } from './test-support.ts';
 
-bucketContract('a file', async () => {
+const openFile = async (): Promise<Bucket> => {
   const held = await testServer();
   const bucket = await held.server.open('contract', { create: true });
   return delegate(bucket, {
@@ -11,6 +13,11 @@ bucketContract('a file', async () => {
       await held[Symbol.asyncDispose]();
     },
   });
+};
+
+bucketContract('a file', openFile, async () => {
+  const shared = await testSharedBucket();
+  return { ...shared, stranger: sqlStranger(shared.db) };
 });
 
 bucketContract('in memory', async () => {

@@ -1,8 +1,9 @@
-import type { Cas, Digest, DocId, RevId, Sequence } from '../../document/types.ts';
+import type { Digest, DocId, RevId, Sequence } from '../../document/types.ts';
 import { GatewayError } from '../../util/errors.ts';
 import {
   BATCH_MAX,
   type AccessSnapshot,
+  type AttachmentReference,
   type Bucket,
   type BucketSupport,
   type Change,
@@ -10,19 +11,24 @@ import {
   type ChannelRequest,
   type CollectionId,
   type CommitResult,
+  type Grant,
   type MutationPage,
   type PrincipalKey,
   type RevisionBody,
   type StoredAttachment,
   type StoredDocument,
-  type StoredGrant,
+  type DocumentGrant,
 } from '../bucket.ts';
+import type { ForeignWrites } from '../foreign-writes.ts';
+import type { LastChanges } from '../last-changes.ts';
 import type { Leases } from '../leases.ts';
 import type { RecordKey, RecordRange, StoredRecord } from '../records.ts';
 import type { CountedKeys, ListedPrincipal, PrincipalRange, ScanRange } from '../scan.ts';
 import type { BucketTrouble } from '../trouble.ts';
+import type { EndedGrantsRange, ListedAttachment, ListedEndedGrants } from '../upkeep.ts';
 import { getAttachment, putAttachment, type UploadOptions } from './attachments.ts';
 import type { MutationCursor } from './mutation-reader.ts';
+import { SqliteForeignWrites } from './sqlite-foreign-writes.ts';
 import { SqliteLeases } from './sqlite-leases.ts';
 import type { Store } from './store.ts';
 
@@ -54,14 +60,16 @@ export class SqliteBucket implements Bucket {
     return new SqliteLeases(this.#store);
   }
 
+  get foreignWrites(): ForeignWrites {
+    return new SqliteForeignWrites(this.#store, this.#closing.signal);
+  }
+
   async openCollection(name: string): Promise<CollectionId> {
     return await this.#store.openCollection(name);
   }
 
   async get(collection: CollectionId, key: DocId): Promise<StoredDocument | undefined> {
-    const { reader } = this.#store;
-    const found = await reader.read(({ documents }) => documents.find(collection, key));
-    return found ?? (await reader.read(({ documents }) => documents.get(collection, key)));
+    return await this.#store.reader.read(({ documents }) => documents.get(collection, key));
   }
 
   async getMany(
@@ -155,7 +163,7 @@ export class SqliteBucket implements Bucket {
     }));
   }
 
-  async grantsOf(collection: CollectionId, key: DocId): Promise<readonly StoredGrant[]> {
+  async grantsOf(collection: CollectionId, key: DocId): Promise<readonly DocumentGrant[]> {
     return await this.#store.reader.read(({ access }) => access.grantsOf(collection, key));
   }
 
@@ -176,8 +184,11 @@ export class SqliteBucket implements Bucket {
     return await store.reader.read(({ access }) => access.record(key, store.nowSecs()));
   }
 
-  async lastRecordChange(): Promise<Cas> {
-    return await this.#store.reader.read(({ access }) => access.lastRecordChange());
+  async lastChanges(database: string): Promise<LastChanges> {
+    return await this.#store.reader.read(({ access }) => ({
+      records: access.lastRecordChange(),
+      access: access.lastChange(database, undefined),
+    }));
   }
 
   async listRecords(range: RecordRange): Promise<readonly StoredRecord[]> {
@@ -208,6 +219,34 @@ export class SqliteBucket implements Bucket {
     range?: { readonly start: number; readonly end: number },
   ): Promise<{ readonly length: number; readonly bytes: AsyncIterable<Uint8Array> } | undefined> {
     return await getAttachment(this.#store, digest, range);
+  }
+
+  async holdersOf(
+    database: string,
+    what: Pick<Grant, 'kind' | 'collection' | 'target'>,
+    limit: number,
+  ): Promise<readonly PrincipalKey[]> {
+    return await this.#store.reader.read(({ upkeep }) => upkeep.holdersOf(database, what, limit));
+  }
+
+  async referencesOf(
+    collection: CollectionId,
+    keys: readonly DocId[],
+  ): Promise<readonly (readonly AttachmentReference[])[]> {
+    atMostBatch(keys.length);
+    return await this.#store.reader.read(({ upkeep }) =>
+      keys.map((key) => upkeep.referencesOf(collection, key)),
+    );
+  }
+
+  async listAttachments(after: string, limit: number): Promise<readonly ListedAttachment[]> {
+    atMostBatch(limit);
+    return await this.#store.reader.read(({ upkeep }) => upkeep.attachments(after, limit));
+  }
+
+  async listEndedGrants(range: EndedGrantsRange): Promise<readonly ListedEndedGrants[]> {
+    atMostBatch(range.limit);
+    return await this.#store.reader.read(({ upkeep }) => upkeep.endedGrants(range));
   }
 
   async expiredDocuments(

@@ -92,7 +92,11 @@ export class SqliteServer implements BucketServer {
 
   async open(name: string, { create }: { readonly create: boolean }): Promise<Bucket> {
     if (!BUCKET_NAME.test(name)) {
-      throw new GatewayError('badRequest', `"${name}" is not the name of a bucket`);
+      throw new GatewayError(
+        'badRequest',
+        `"${name}" is not the name of a bucket: that has 1 to 100 letters, digits, _ % - and ., ` +
+          'and begins with no dot',
+      );
     }
     const path = this.#pathOf(name);
     if (!create && !(await isThere(path))) {

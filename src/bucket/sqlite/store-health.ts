@@ -82,7 +82,6 @@ export class StoreHealth {
 
   #found(cause: unknown): void {
     const kind = isMoved(cause) ? 'moved' : 'unreadable';
-    if (this.#unreadable?.kind === kind) return;
     const sinceMs = this.#unreadable?.sinceMs ?? this.#clock.now();
     this.#unreadable = { kind, reason: reasonOf(cause), sinceMs };
   }

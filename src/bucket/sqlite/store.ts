@@ -6,6 +6,7 @@ import { GatewayError } from '../../util/errors.ts';
 import { GroupCommit } from '../group-commit.ts';
 import { BucketFile } from './bucket-file.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
+import { ForeignGuard } from './foreign-guard.ts';
 import { HistoryWatch } from './history-watch.ts';
 import { Reader } from './reader.ts';
 import { StoreHealth } from './store-health.ts';
@@ -36,6 +37,7 @@ export class Store implements AsyncDisposable {
   readonly writer: WriterThread;
   readonly watch: HistoryWatch;
   readonly health: StoreHealth;
+  readonly #foreignGuard: ForeignGuard;
   readonly chunkBuffers = new ChunkBuffers();
   readonly #commits: GroupCommit;
   readonly #collections = new Map<string, CollectionId>();
@@ -50,20 +52,34 @@ export class Store implements AsyncDisposable {
     this.uuid = uuid;
     this.writer = writer;
     this.reader = new Reader(options.file.path, options.clock);
-    this.#commits = new GroupCommit(async (calls) => await writer.commit(calls, this.nowSecs()));
+    this.#commits = new GroupCommit(
+      async (calls, askedMs) => await writer.commit(calls, this.nowSecs(), askedMs),
+    );
     const { path, busyTimeoutMs } = options.file;
     const inspected = { file: new BucketFile(path), uuid, busyTimeoutMs };
     this.health = new StoreHealth(inspected, options.clock);
     this.watch = new HistoryWatch(
       {
-        lastSequence: () => this.reader.lastSequence(),
-        isReadable: () => this.health.check(),
+        ends: () => ({
+          history: this.reader.lastSequence(),
+          foreignWrites: this.reader.foreign.newest(),
+        }),
+        isReadable: () => this.#check(),
         failed: (cause) => this.health.historyFailed(cause),
         committing: () => writer.busy,
         walPath: options.supports.manyProcesses ? `${path}-wal` : undefined,
       },
       options,
     );
+    const { reader, watch, clock, log } = this;
+    this.#foreignGuard = new ForeignGuard({
+      reader,
+      writer,
+      clock,
+      log,
+      queued: () => watch.look(),
+    });
+    this.#foreignGuard.check();
   }
 
   static async open(options: StoreOptions): Promise<Store> {
@@ -111,6 +127,13 @@ export class Store implements AsyncDisposable {
     return id;
   }
 
+  /** Every second, while somebody follows the history: whether the file can be read. */
+  #check(): boolean {
+    if (!this.health.check()) return false;
+    this.#foreignGuard.check();
+    return true;
+  }
+
   /** Ends the waits, lets commits finish, and closes the file. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= this.#close();
@@ -119,6 +142,7 @@ export class Store implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.watch[Symbol.dispose]();
+    this.#foreignGuard[Symbol.dispose]();
     await this.#commits.drain();
     // The writer last: the last connection of a file takes its WAL along.
     this.reader[Symbol.dispose]();

@@ -8,6 +8,8 @@ export interface Transaction {
   readonly nowSecs: number;
   seq: number;
   recordCas: number;
+  /** Whether `bucket.writing` says that the documents are written by a gateway. */
+  writing: boolean;
   /** By record, what `Judgement.function` asks for. */
   readonly records: Map<string, Cas | 'absent'>;
   /** By principal, what `AccessPrecondition` asks for. */

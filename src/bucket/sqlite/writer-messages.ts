@@ -1,6 +1,6 @@
-import type { Digest } from '../../document/types.ts';
+import type { Digest, DocId } from '../../document/types.ts';
 import type { ErrorTag } from '../../util/errors.ts';
-import type { Change, CommitResult } from '../bucket.ts';
+import type { Change, CollectionId, CommitResult } from '../bucket.ts';
 import type { LeaseChange } from '../leases.ts';
 import type { WriterOptions } from './writer.ts';
 
@@ -33,6 +33,17 @@ export type WriterRequest =
     }
   | { readonly kind: 'discardUpload'; readonly upload: number }
   | { readonly kind: 'removeExpired'; readonly nowSecs: number; readonly graceSecs: number }
+  | {
+      readonly kind: 'setAside';
+      readonly positions: readonly number[];
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'queueRejected';
+      readonly collection: CollectionId;
+      readonly after: DocId | undefined;
+    }
+  | { readonly kind: 'mendForeignWrites' | 'recheckForeignWrites' }
   | { readonly kind: 'changeLease'; readonly change: LeaseChange }
   | { readonly kind: 'close' };
 
@@ -53,8 +64,17 @@ export type WriterAnswer =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: WireError };
 
+/** The first answer of the thread, to no request: the file is open. */
+export interface WriterOpened {
+  readonly uuid: string;
+  /** As in `Writer`. */
+  readonly mended: readonly string[];
+}
+
 export interface WriterEnvelope {
   readonly id: number;
+  /** When it was asked, by `sharedNowMs`. */
+  readonly askedMs: number;
   readonly request: WriterRequest;
 }
 

@@ -1,11 +1,20 @@
 import { Worker } from 'node:worker_threads';
 
-import type { Digest } from '../../document/types.ts';
+import type { Digest, DocId } from '../../document/types.ts';
 import type { Log } from '../../observability/log.ts';
+import { must } from '../../util/assert.ts';
 import { GatewayError } from '../../util/errors.ts';
+import { sharedNowMs } from '../../util/shared-now.ts';
 import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
 import type { LeaseChange } from '../leases.ts';
-import type { WireError, WireOutcome, WriterAnswer, WriterRequest } from './writer-messages.ts';
+import type {
+  WireError,
+  WireOutcome,
+  WriterAnswer,
+  WriterEnvelope,
+  WriterOpened,
+  WriterRequest,
+} from './writer-messages.ts';
 import type { ChunkOptions, WriterOptions } from './writer.ts';
 
 /** Of the thread's heap: a third of it is filled between two collections. */
@@ -30,7 +39,7 @@ export class WriterThread implements AsyncDisposable {
   /** Once it was open. */
   #uuid: string | undefined;
   #worker: Worker | undefined;
-  #opened: Promise<unknown> = Promise.resolve();
+  #opened: Promise<WriterOpened> | undefined;
   #lastId = 0;
   #closed = false;
 
@@ -42,7 +51,7 @@ export class WriterThread implements AsyncDisposable {
   /** Opens the file, creating it where it is absent; gives the bucket's UUID. */
   async open(): Promise<string> {
     this.#start();
-    const uuid = (await this.#opened) as string;
+    const { uuid } = await must(this.#opened, 'it was started');
     this.#uuid = uuid;
     return uuid;
   }
@@ -52,11 +61,14 @@ export class WriterThread implements AsyncDisposable {
     return this.#waiting.size > 0;
   }
 
+  /** `askedMs`: since when the first of them waits, by `sharedNowMs`. */
   async commit(
     calls: readonly (readonly Change[])[],
     nowSecs: number,
+    askedMs: number,
   ): Promise<readonly (readonly CommitResult[] | Error)[]> {
-    const outcomes = (await this.#ask({ kind: 'commit', calls, nowSecs })) as WireOutcome[];
+    const request = { kind: 'commit', calls, nowSecs } as const;
+    const outcomes = (await this.#ask(request, askedMs)) as WireOutcome[];
     return outcomes.map((outcome) =>
       'failure' in outcome ? errorOf(outcome.failure) : outcome.results,
     );
@@ -91,6 +103,27 @@ export class WriterThread implements AsyncDisposable {
     return (await this.#ask({ kind: 'removeExpired', nowSecs, graceSecs })) as boolean;
   }
 
+  async setAside(positions: readonly number[], reason: string): Promise<void> {
+    await this.#ask({ kind: 'setAside', positions, reason });
+  }
+
+  async queueRejected(
+    collection: CollectionId,
+    after: DocId | undefined,
+  ): Promise<DocId | undefined> {
+    const last = await this.#ask({ kind: 'queueRejected', collection, after });
+    return last as DocId | undefined;
+  }
+
+  async mendForeignWrites(): Promise<void> {
+    this.#tellMended((await this.#ask({ kind: 'mendForeignWrites' })) as readonly string[]);
+  }
+
+  /** Whether there is more to do. */
+  async recheckForeignWrites(): Promise<boolean> {
+    return (await this.#ask({ kind: 'recheckForeignWrites' })) as boolean;
+  }
+
   /** What `LeaseWriter.apply` gives. */
   async changeLease(change: LeaseChange): Promise<unknown> {
     return await this.#ask({ kind: 'changeLease', change });
@@ -110,7 +143,7 @@ export class WriterThread implements AsyncDisposable {
     await worker?.terminate();
   }
 
-  async #ask(request: WriterRequest): Promise<unknown> {
+  async #ask(request: WriterRequest, askedMs = sharedNowMs()): Promise<unknown> {
     if (this.#closed) throw new GatewayError('unavailable', 'the bucket is closed');
     if (this.#waiting.size >= REQUESTS_WAITING_MAX) {
       throw new GatewayError('unavailable', 'too many writes wait for the bucket');
@@ -119,7 +152,7 @@ export class WriterThread implements AsyncDisposable {
     this.#lastId += 1;
     const id = this.#lastId;
     return await new Promise((resolve, reject) => {
-      worker.postMessage({ id, request });
+      worker.postMessage({ id, askedMs, request } satisfies WriterEnvelope);
       this.#expect(worker, id, { resolve, reject });
     });
   }
@@ -137,16 +170,25 @@ export class WriterThread implements AsyncDisposable {
     });
     worker.unref();
     this.#worker = worker;
-    this.#opened = new Promise((resolve, reject) => {
+    this.#opened = new Promise<unknown>((resolve, reject) => {
       this.#expect(worker, 0, { resolve, reject });
-    });
-    this.#opened.catch((cause: unknown) => {
-      this.#log.warn('the file of a bucket cannot be opened for writing', { cause });
-    });
+    }).then((opened) => opened as WriterOpened);
+    this.#opened.then(
+      ({ mended }) => this.#tellMended(mended),
+      (cause: unknown) => {
+        this.#log.warn('the file of a bucket cannot be opened for writing', { cause });
+      },
+    );
     worker.on('message', (answer: WriterAnswer) => this.#answered(worker, answer));
     worker.on('error', (cause) => this.#log.error('the writer of a bucket failed', { cause }));
     worker.on('exit', () => this.#ended(worker));
     return worker;
+  }
+
+  #tellMended(mended: readonly string[]): void {
+    if (mended.length === 0) return;
+    const what = 'what notices foreign writes was missing in the file, and was made again';
+    this.#log.warn(`${what}; all documents are looked at again`, { missing: mended });
   }
 
   #expect(worker: Worker, id: number, waiting: Waiting): void {

@@ -2,11 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { must, unreachable } from '../../util/assert.ts';
+import { sharedNowMs } from '../../util/shared-now.ts';
 import { isGatewayError } from '../../util/errors.ts';
 import { storeError } from './store-error.ts';
 import type {
   WireError,
   WriterEnvelope,
+  WriterOpened,
   WriterRequest,
   WriterThreadData,
 } from './writer-messages.ts';
@@ -43,6 +45,14 @@ function answer(writer: Writer, request: WriterRequest): unknown {
       return writer.discardUpload(request.upload);
     case 'removeExpired':
       return writer.removeExpired(request.nowSecs, request.graceSecs);
+    case 'setAside':
+      return writer.setAside(request.positions, request.reason);
+    case 'queueRejected':
+      return writer.queueRejected(request.collection, request.after);
+    case 'mendForeignWrites':
+      return writer.mendForeignWrites();
+    case 'recheckForeignWrites':
+      return writer.recheckForeignWrites();
     case 'changeLease':
       return writer.changeLease(request.change);
     case 'close':
@@ -53,18 +63,30 @@ function answer(writer: Writer, request: WriterRequest): unknown {
   }
 }
 
+/** Past a lock of another process; the commits of other gateways are shorter. */
+const LOCK_WAIT_MS_LEAST = 100;
+
+/** What has waited behind others that waited for a lock is told so that much sooner. */
+function lockWaitMs(askedMs: number): number {
+  const { busyTimeoutMs: most } = workerData as WriterThreadData;
+  const waitedMs = Math.round(sharedNowMs() - askedMs);
+  if (waitedMs < LOCK_WAIT_MS_LEAST) return most;
+  return Math.min(most, Math.max(LOCK_WAIT_MS_LEAST, most - waitedMs));
+}
+
 try {
   const writer = new Writer(workerData as WriterThreadData);
-  port.on('message', ({ id, request }: WriterEnvelope) => {
+  port.on('message', ({ id, askedMs, request }: WriterEnvelope) => {
     try {
+      writer.waitForLocks(lockWaitMs(askedMs));
       port.postMessage({ id, value: answer(writer, request) });
     } catch (cause) {
       port.postMessage({ id, error: wireError(cause) });
     }
     if (request.kind === 'close') port.close();
   });
-  // The first answer, to no request: the file is open.
-  port.postMessage({ id: 0, value: writer.uuid });
+  const opened: WriterOpened = { uuid: writer.uuid, mended: writer.mended };
+  port.postMessage({ id: 0, value: opened });
 } catch (cause) {
   port.postMessage({ id: 0, error: wireError(cause) });
   port.close();

@@ -1,18 +1,20 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
-import type { Digest } from '../../document/types.ts';
+import type { Cas, Digest, DocId, Sequence } from '../../document/types.ts';
 import { unreachable } from '../../util/assert.ts';
 import { GatewayError } from '../../util/errors.ts';
 import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
 import type { LeaseChange } from '../leases.ts';
 import { AttachmentWriter } from './attachment-writer.ts';
 import { BatchWriter } from './batch-writer.ts';
-import { BucketFile } from './bucket-file.ts';
+import { BucketFile, requireTables } from './bucket-file.ts';
 import { ChannelIndexWriter } from './channel-index-writer.ts';
 import { ChannelNames } from './channel-names.ts';
 import { DocumentWriter } from './document-writer.ts';
 import { ExpiryRemover } from './expiry-remover.ts';
+import { mendForeignSchema } from './foreign-schema.ts';
+import { ForeignWriter } from './foreign-writer.ts';
 import { GrantWriter } from './grant-writer.ts';
 import { LeaseWriter } from './lease-writer.ts';
 import { Query } from './query.ts';
@@ -56,11 +58,15 @@ const WAL_BYTES_MAX = 64 * 1024 * 1024;
  * (`writer-worker.ts`). Each method is one durable transaction; what throws has changed nothing.
  */
 export class Writer implements Disposable {
+  /** What of the queue of foreign writes was missing when the file was opened. */
+  readonly mended: readonly string[];
   readonly #db: DatabaseSync;
   readonly #names: ChannelNames;
   readonly #documents: DocumentWriter;
   readonly #records: RecordWriter;
+  readonly #grants: GrantWriter;
   readonly #leases: LeaseWriter;
+  readonly #foreign: ForeignWriter;
   readonly #batches: BatchWriter;
   readonly #attachments: AttachmentWriter;
   readonly #expiry: ExpiryRemover;
@@ -72,11 +78,13 @@ export class Writer implements Disposable {
   readonly #addCollection: Query;
   readonly #synchronous: WriterOptions['synchronous'];
   readonly #file: BucketFile;
+  #lockWaitMs: number;
 
   /** Opens the file, creates it where it is absent, and brings it to the schema of this program. */
   constructor(options: WriterOptions) {
     requireThere(options);
     this.#db = new DatabaseSync(options.path, { timeout: options.busyTimeoutMs });
+    this.#lockWaitMs = options.busyTimeoutMs;
     try {
       const db = this.#db;
       this.#synchronous = options.synchronous;
@@ -87,21 +95,29 @@ export class Writer implements Disposable {
         PRAGMA cache_size = -${CACHE_KB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
         PRAGMA journal_size_limit = ${WAL_BYTES_MAX}; PRAGMA temp_store = MEMORY`);
       migrate(db);
+      requireTables(db);
+      this.mended = mendForeignSchema(db);
       if (options.pagesMax > 0) db.exec(`PRAGMA max_page_count = ${options.pagesMax}`);
       this.#names = new ChannelNames(db, { writable: true });
       const channels = new ChannelIndexWriter(db, this.#names);
-      const grants = new GrantWriter(db);
+      this.#grants = new GrantWriter(db);
       this.#leases = new LeaseWriter(db);
       this.#batches = new BatchWriter(db, this.#names);
-      this.#records = new RecordWriter(db, grants, this.#leases);
+      this.#records = new RecordWriter(db, this.#grants, this.#leases);
       this.#attachments = new AttachmentWriter(db);
-      const parts = { channels, grants, records: this.#records, attachments: this.#attachments };
-      this.#documents = new DocumentWriter(db, parts);
+      this.#foreign = new ForeignWriter(db);
+      this.#documents = new DocumentWriter(db, {
+        channels,
+        grants: this.#grants,
+        records: this.#records,
+        attachments: this.#attachments,
+        foreign: this.#foreign,
+      });
       this.#expiry = new ExpiryRemover(db, this.#attachments);
       this.#begin = new Query(db, 'BEGIN IMMEDIATE');
       this.#commit = new Query(db, 'COMMIT');
       this.#counters = new Query(db, 'SELECT seq, record_cas, uuid FROM bucket');
-      this.#setCounters = new Query(db, 'UPDATE bucket SET seq = ?, record_cas = ?');
+      this.#setCounters = new Query(db, 'UPDATE bucket SET seq = ?, record_cas = ?, writing = 0');
       this.#findCollection = new Query(db, 'SELECT id FROM collections WHERE name = ?');
       this.#addCollection = new Query(db, 'INSERT INTO collections (name) VALUES (?)');
       this.#file = new BucketFile(options.path);
@@ -114,6 +130,13 @@ export class Writer implements Disposable {
 
   get uuid(): string {
     return this.#counters.one()?.[2] ?? '';
+  }
+
+  /** How long it waits for locks of other processes from now on, ms. */
+  waitForLocks(ms: number): void {
+    if (ms === this.#lockWaitMs) return;
+    this.#db.exec(`PRAGMA busy_timeout = ${ms}`);
+    this.#lockWaitMs = ms;
   }
 
   /**
@@ -178,6 +201,23 @@ export class Writer implements Disposable {
     return this.#unsynced(0, (tx) => this.#leases.apply(tx, change));
   }
 
+  /** Foreign writes may be looked at again after a loss of power: none of them is lost. */
+  setAside(positions: readonly number[], reason: string): void {
+    this.#unsynced(0, () => this.#foreign.setAside(positions, reason));
+  }
+
+  queueRejected(collection: CollectionId, after: DocId | undefined): DocId | undefined {
+    return this.#transaction(0, () => this.#foreign.queueRejected(collection, after));
+  }
+
+  mendForeignWrites(): readonly string[] {
+    return this.#transaction(0, () => mendForeignSchema(this.#db));
+  }
+
+  recheckForeignWrites(): boolean {
+    return this.#unsynced(0, () => this.#foreign.recheckSome());
+  }
+
   removeExpired(nowSecs: number, graceSecs: number): boolean {
     return this.#transaction(nowSecs, () => this.#expiry.step(nowSecs, graceSecs));
   }
@@ -202,6 +242,18 @@ export class Writer implements Disposable {
         return this.#records.applyPrincipal(tx, change);
       case 'purge':
         return this.#documents.purge(tx, change);
+      case 'rejection':
+        return this.#documents.reject(tx, change);
+      case 'taken':
+        return this.#documents.take(tx, change);
+      case 'references':
+      case 'documentHistory':
+        return this.#documents.keep(tx, change);
+      case 'attachment':
+        return upkeep(this.#attachments.settle(change, tx.nowSecs));
+      case 'grantHistory':
+        this.#grants.compactHistory(change);
+        return upkeep(true);
       case 'batch': {
         const failed = this.#records.judge(tx, change);
         if (failed !== undefined) return { ok: false, failed };
@@ -232,9 +284,10 @@ export class Writer implements Disposable {
       const [seq, recordCas] = this.#counters.one() ?? [0, 0];
       const records: Transaction['records'] = new Map();
       const accessVersions: Transaction['accessVersions'] = new Map();
-      const tx: Transaction = { nowSecs, seq, recordCas, records, accessVersions };
+      const writing = false;
+      const tx: Transaction = { nowSecs, seq, recordCas, writing, records, accessVersions };
       const result = work(tx);
-      if (tx.seq !== seq || tx.recordCas !== recordCas) {
+      if (tx.writing || tx.seq !== seq || tx.recordCas !== recordCas) {
         this.#setCounters.run(tx.seq, tx.recordCas);
       }
       // Nothing is acknowledged that goes into a file which nobody will find again.
@@ -247,6 +300,12 @@ export class Writer implements Disposable {
       throw cause;
     }
   }
+}
+
+/** What takes no sequence and gives no CAS. */
+function upkeep(applied: boolean): CommitResult {
+  if (!applied) return { ok: false, failed: 'cas' };
+  return { ok: true, cas: 0 as Cas, seq: 0 as Sequence };
 }
 
 function requireThere({ path, uuid }: WriterOptions): void {

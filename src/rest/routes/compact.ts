@@ -5,41 +5,54 @@ import { jsonContent } from '../content.ts';
 import { lenientFlag } from '../query.ts';
 import { route } from '../route.ts';
 
-const status = z.object({
+const standing = {
   status: z.enum(['running', 'stopping', 'stopped', 'completed', 'error']),
   start_time: z.string(),
   last_error: z.string(),
-  docs_purged: z.int(),
-});
+  dry_run: z.literal(true).optional(),
+};
 
-/** NOTE: there is nothing to do for the attachments of the reference: see `about`. */
+const status = z.union([
+  z.object({ ...standing, docs_purged: z.int() }),
+  z.object({
+    ...standing,
+    marked_attachments: z.int(),
+    purged_attachments: z.int(),
+    compact_id: z.string(),
+    phase: z.enum(['mark', 'sweep']).optional(),
+  }),
+]);
+
 const type = z
-  .literal('tombstone', 'must be tombstone: attachments that nothing refers to go by themselves')
-  .optional();
+  .enum(['tombstone', 'attachment'], 'must be tombstone or attachment')
+  .default('tombstone');
 
 export const getCompact = route({
   method: 'GET',
   path: '/{db}/_compact',
-  about: 'Where the removal of old tombstones stands, on all nodes together.',
+  about: 'Where the removal of old tombstones or of attachments stands, on all nodes together.',
   access: 'admin',
   query: z.object({ type }),
   body: noBody,
   answers: { 200: jsonContent(status) },
-  handle: async ({ database, services }) =>
-    json(200, await services.tasks.compactions.status(services.registry.served(database.name))),
+  handle: async ({ database, query, services }) => {
+    const served = services.registry.served(database.name);
+    return json(200, await services.tasks.compactions.status(served, query.type));
+  },
 });
 
 export const postCompact = route({
   method: 'POST',
   path: '/{db}/_compact',
   about:
-    'Removes tombstones that are older than 30 days (`action=start`), or stops that ' +
-    '(`action=stop`). Attachments that nothing refers to are removed without being asked.',
+    'Removes tombstones that are older than 30 days, or attachments that nothing refers to ' +
+    '(`action=start`), or stops that (`action=stop`).',
   access: 'admin',
   query: z.object({
     type,
     action: z.enum(['start', 'stop'], 'must be start or stop').optional(),
     reset: lenientFlag,
+    dry_run: lenientFlag,
   }),
   body: noBody,
   answers: { 200: jsonContent(status) },
@@ -47,7 +60,8 @@ export const postCompact = route({
   handle: async ({ database, query, services }) => {
     const { compactions } = services.tasks;
     const served = services.registry.served(database.name);
-    if (query.action === 'stop') return json(200, await compactions.stop(served));
-    return json(200, await compactions.start(served, { reset: query.reset === true }));
+    if (query.action === 'stop') return json(200, await compactions.stop(served, query.type));
+    const asked = { reset: query.reset === true, dryRun: query.dry_run === true };
+    return json(200, await compactions.start(served, { type: query.type, ...asked }));
   },
 });

@@ -66,7 +66,7 @@ export const getImportFilter = route({
 export const putImportFilter = route({
   method: 'PUT',
   path: '/{keyspace}/_config/import_filter',
-  about: 'Sets the import filter of a collection. This version has no import and refuses it.',
+  about: 'Sets the import filter of a collection: it decides what is taken in from now on.',
   ...common,
   body: source,
   answers: { 200: NO_CONTENT },
@@ -94,8 +94,8 @@ interface Asking {
 
 function show({ params, database, services }: Asking, name: FunctionName): Answer {
   const { version } = services.registry.served(database.name);
-  // There is no import filter that could be set.
-  const text = name === 'sync' ? configOf(database, params).sync : '';
+  const { sync, importFilter } = configOf(database, params);
+  const text = name === 'sync' ? sync : importFilter;
   return {
     status: 200,
     headers: { Etag: etagOf(version) },
@@ -104,8 +104,8 @@ function show({ params, database, services }: Asking, name: FunctionName): Answe
 }
 
 async function change(asking: Asking, name: FunctionName, text: string): Promise<Answer> {
-  const path = configOf(asking.database, asking.params).syncPath.split('.');
-  const set = setFunction([...path.slice(0, -1), name], text);
+  const { syncPath, importFilterPath } = configOf(asking.database, asking.params);
+  const set = setFunction((name === 'sync' ? syncPath : importFilterPath).split('.'), text);
   return empty(200, { Etag: await changeConfiguration(asking, set) });
 }
 

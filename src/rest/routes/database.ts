@@ -20,6 +20,10 @@ const status = databaseState.extend({
   compact_running: z.boolean(),
   purge_seq: z.int(),
   disk_format_version: z.int(),
+  import: z
+    .object({ partitions: z.int(), backlog: z.int(), lag_secs: z.int() })
+    .optional()
+    .meta({ description: 'Of this node, with `verbose=true`, for administrators.' }),
 });
 
 export const getDatabase = route({
@@ -35,15 +39,20 @@ export const getDatabase = route({
   answers: { 200: jsonContent(status) },
   handle: async ({ database, query, port, services }) => {
     const { updateSequence, startedMs, lag } = await database.status();
+    const served = services.registry.served(database.name);
+    const requireResync = await served.requireResync();
     return json(200, {
       db_name: database.name,
       update_seq: updateSequence,
       committed_update_seq: updateSequence,
       instance_start_time: startedMs * 1000,
-      compact_running: false,
+      compact_running: services.tasks.compactions.isRunning(database.name),
       purge_seq: 0,
       disk_format_version: 0,
-      ...stateAnswer(services.registry.served(database.name), { port, lag, ...query }),
+      ...stateAnswer(served, { port, lag, requireResync, ...query }),
+      ...(port === 'admin' && query.verbose === true
+        ? { import: services.imports.of(database.name)?.summary }
+        : {}),
     });
   },
 });

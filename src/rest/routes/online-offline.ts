@@ -7,7 +7,8 @@ import { NO_CONTENT } from '../content.ts';
 /** The longest time that a timer of ours can wait is some 24 days. */
 const DELAY_SECS_MAX = 14 * 24 * 3600;
 
-const onlineBody = z.object({ delay: z.number().min(0).max(DELAY_SECS_MAX).nullish() });
+// NOTE: strict: a delay that is misspelt must not bring it online at once.
+const onlineBody = z.strictObject({ delay: z.number().min(0).max(DELAY_SECS_MAX).nullish() });
 
 /** Whom it is for: all nodes that share the configuration of the database, or this one alone. */
 const scoped = z.object({ scope: z.enum(['group', 'node']).default('group') });

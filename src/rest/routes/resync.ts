@@ -1,5 +1,8 @@
 import { z } from 'zod';
+import { planReportSchema } from '../../tasks/plan/plan-report.ts';
+import type { PlanView } from '../../tasks/plan/plan-view.ts';
 import type { ResyncView } from '../../tasks/resync/resync-view.ts';
+import { GatewayError } from '../../util/errors.ts';
 import type { Answer } from '../answer.ts';
 import { json } from '../answer.ts';
 import { noBody, optionalJsonBody } from '../body.ts';
@@ -7,8 +10,12 @@ import { jsonContent } from '../content.ts';
 import { lenientFlag } from '../query.ts';
 import { route } from '../route.ts';
 
+const taskStatus = z.enum(['running', 'stopping', 'stopped', 'completed', 'error']);
+const byScope = z.record(z.string(), z.array(z.string()));
+const errors = z.array(z.object({ collection: z.string(), id: z.string(), message: z.string() }));
+
 const status = z.object({
-  status: z.enum(['running', 'stopping', 'stopped', 'completed', 'error']),
+  status: taskStatus,
   start_time: z.string(),
   last_error: z.string(),
   resync_id: z.string(),
@@ -16,22 +23,40 @@ const status = z.object({
   docs_processed: z.int(),
   docs_errored: z.int(),
   docs_targeted: z.int(),
-  collections_processing: z.record(z.string(), z.array(z.string())).optional(),
+  online: z.literal(true).optional(),
+  collections_processing: byScope.optional(),
 });
 
 const details = status.extend({
   docs_per_second: z.number().optional(),
   seconds_left: z.number().optional(),
   docs_routed_by_older_functions: z.int().optional(),
-  errors: z
-    .array(z.object({ collection: z.string(), id: z.string(), message: z.string() }))
-    .optional(),
+  errors: errors.optional(),
   nodes: z.array(z.string()).optional(),
 });
 
+const plan = z.object({
+  status: taskStatus,
+  start_time: z.string(),
+  last_error: z.string(),
+  plan_id: z.string(),
+  docs_targeted: z.int(),
+  docs_processed: z.int(),
+  docs_changed: z.int(),
+  docs_errored: z.int(),
+  errors,
+  docs_per_second: z.number().optional(),
+  seconds_left: z.number().optional(),
+  collections_processing: byScope.optional(),
+  report: planReportSchema.optional(),
+});
+
 const asked = z.object({
-  scopes: z.record(z.string(), z.array(z.string())).nullish(),
+  scopes: byScope.nullish(),
   regenerate_sequences: z.boolean().nullish(),
+  online: z.boolean().nullish(),
+  sync: z.string().nullish(),
+  functions: z.record(z.string(), z.string()).nullish(),
 });
 
 export const getResync = route({
@@ -39,15 +64,20 @@ export const getResync = route({
   path: '/{db}/_resync',
   about:
     'Where the resync of a database stands, on all nodes together; `verbose=true`: also its rate, ' +
-    'the documents on which the function breaks, and how many are routed by older functions.',
+    'the documents on which the function breaks, and how many are routed by older functions. ' +
+    '`action=plan`: where the last plan stands, and what it found.',
   access: 'admin',
   whileOffline: true,
-  query: z.object({ verbose: lenientFlag }),
+  query: z.object({
+    verbose: lenientFlag,
+    action: z.literal('plan', 'must be plan, or left out').optional(),
+  }),
   body: noBody,
-  answers: { 200: jsonContent(details) },
+  answers: { 200: jsonContent(z.union([details, plan])) },
   handle: async ({ database, query, services }) => {
-    const { resyncs } = services.tasks;
+    const { resyncs, plans } = services.tasks;
     const served = services.registry.served(database.name);
+    if (query.action === 'plan') return answer(await plans.status(served));
     const view = await resyncs.status(served);
     if (query.verbose !== true) return answer(view);
     return json(200, { ...view, ...(await resyncs.details(served)) });
@@ -58,33 +88,53 @@ export const postResync = route({
   method: 'POST',
   path: '/{db}/_resync',
   about:
-    'Runs the stored documents of an offline database through their sync functions as they are ' +
-    'configured now (`action=start`), or stops that (`action=stop`).',
+    'Runs the stored documents of a database through their sync functions: as they are configured ' +
+    'now, or those of the body, which are configured first (`action=start`). The database is ' +
+    'offline, or serves meanwhile (`online`). `action=stop`: stops that, or with `plan=true` a ' +
+    'plan. `action=plan`: only finds out what would change. `action=undo`: runs the functions ' +
+    'from before the last resync.',
   access: 'admin',
   whileOffline: true,
   query: z.object({
-    action: z.enum(['start', 'stop'], 'must be start or stop').optional(),
+    action: z
+      .enum(['start', 'stop', 'plan', 'undo'], 'must be start, stop, plan or undo')
+      .optional(),
     reset: lenientFlag,
     regenerate_sequences: lenientFlag,
+    plan: lenientFlag,
   }),
   body: optionalJsonBody(asked),
-  answers: { 200: jsonContent(status) },
-  refuses: ['unavailable'],
+  answers: { 200: jsonContent(z.union([status, plan])) },
+  refuses: ['unavailable', 'conflict'],
   handle: async ({ database, query, body, services }) => {
-    const { resyncs } = services.tasks;
+    const { resyncs, plans } = services.tasks;
     const served = services.registry.served(database.name);
-    if (query.action === 'stop') return answer(await resyncs.stop(served));
-    const regenerateSequences =
-      query.regenerate_sequences === true || body?.regenerate_sequences === true;
-    const request = {
+    const reset = query.reset === true;
+    const collections = {
       scopes: body?.scopes ?? undefined,
-      regenerateSequences,
-      reset: query.reset === true,
+      sync: body?.sync ?? undefined,
+      functions: body?.functions ?? undefined,
     };
-    return answer(await resyncs.start(served, request));
+    switch (query.action) {
+      case 'stop':
+        return answer(await (query.plan === true ? plans : resyncs).stop(served));
+      case 'plan':
+        return answer(await plans.start(served, { ...collections, reset }));
+      case 'undo':
+        if (Object.values(collections).some((given) => given !== undefined))
+          throw new GatewayError('badRequest', 'undo takes back the last resync as it was run');
+        return answer(await resyncs.undo(served, { online: body?.online ?? undefined }));
+      default: {
+        const regenerateSequences =
+          query.regenerate_sequences === true || body?.regenerate_sequences === true;
+        const online = body?.online === true;
+        const request = { ...collections, regenerateSequences, reset, online };
+        return answer(await resyncs.start(served, request));
+      }
+    }
   },
 });
 
-function answer(view: ResyncView): Answer {
+function answer(view: ResyncView | PlanView): Answer {
   return json(200, view);
 }

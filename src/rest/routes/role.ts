@@ -4,7 +4,7 @@ import { jsonBody, noBody } from '../body.ts';
 import { flag } from '../query.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
-import { role, roleInput } from '../answer-schemas.ts';
+import { roleInput, roleWithReasons } from '../answer-schemas.ts';
 import { jsonContent, NO_CONTENT } from '../content.ts';
 
 /** Checked by `Principals`, which knows what may be in it. */
@@ -40,12 +40,16 @@ export const postRole = route({
 export const getRole = route({
   method: 'GET',
   path: '/{db}/_role/{name}',
-  about: 'A role with all its channels.',
+  about: 'A role with all its channels; `reasons=true`: also by which grants it has each of them.',
   access: 'admin',
-  query: noQuery,
+  query: z.object({ reasons: flag }),
   body: noBody,
-  answers: { 200: jsonContent(role) },
-  handle: async ({ database, params }) => json(200, await database.principals.getRole(params.name)),
+  answers: { 200: jsonContent(roleWithReasons) },
+  handle: async ({ database: { principals }, params: { name }, query }) => {
+    const view = await principals.getRole(name);
+    if (query.reasons !== true) return json(200, view);
+    return json(200, { ...view, ...(await principals.reasons({ kind: 'role', name })) });
+  },
 });
 
 export const putRole = route({

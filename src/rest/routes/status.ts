@@ -52,11 +52,13 @@ async function statusOf(
   { nodeUid, registry }: RestServices,
 ): Promise<Readonly<Record<string, unknown>>> {
   const { updateSequence, lag } = await database.status();
+  const served = registry.served(database.name);
+  const requireResync = await served.requireResync();
   return {
     seq: updateSequence,
     server_uuid: nodeUid,
-    ...stateAnswer(registry.served(database.name), { port: 'admin', lag }),
-    require_resync: [],
+    ...stateAnswer(served, { port: 'admin', lag, requireResync }),
+    require_resync: requireResync,
     replication_status: [],
     cluster: {
       cluster_uuid: nodeUid,

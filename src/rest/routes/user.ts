@@ -49,12 +49,18 @@ export const postUser = route({
 export const getUser = route({
   method: 'GET',
   path: '/{db}/_user/{name}',
-  about: 'A user with all its channels and roles.',
+  about:
+    'A user with all its channels and roles; `reasons=true`: also by which grants it has each of ' +
+    'them.',
   access: 'admin',
-  query: noQuery,
+  query: z.object({ reasons: flag }),
   body: noBody,
   answers: { 200: jsonContent(user) },
-  handle: async ({ database, params }) => json(200, await database.principals.getUser(params.name)),
+  handle: async ({ database: { principals }, params: { name }, query }) => {
+    const view = await principals.getUser(name);
+    if (query.reasons !== true) return json(200, view);
+    return json(200, { ...view, ...(await principals.reasons({ kind: 'user', name })) });
+  },
 });
 
 export const putUser = route({

@@ -5,6 +5,7 @@ import type { CurrentDocument } from '../../database/current-document.ts';
 import { revisionBody } from '../../database/current-document.ts';
 import type { Verdict } from '../../database/judge-revision.ts';
 import { judgeRevision } from '../../database/judge-revision.ts';
+import { routedXattrCrc } from '../../database/user-xattr.ts';
 import { moveChannels, presentChannels } from '../../document/channel-state.ts';
 import type { RevisionTree } from '../../document/revision-tree.ts';
 import { allDigests, formatMetadata } from '../../document/sync-metadata.ts';
@@ -20,32 +21,72 @@ export interface RerouteOptions {
   readonly always: boolean;
 }
 
+/** Where the sync function puts a document as it is. */
+export interface Routing {
+  /** Of the winner. What the function refuses is in no channel, and grants nothing. */
+  readonly verdict: Verdict;
+  /** With the channels of the losing branches. */
+  readonly branches: RevisionTree;
+  /** Whether it is routed so already. */
+  readonly stays: boolean;
+}
+
 /**
  * Runs the sync function over a document as it is: as by an administrator, without an old revision.
  * The change that routes it anew, for which no revision is made; undefined where it is routed so
- * already. What the function refuses is in no channel, and grants nothing. Throws `functionFailed`
- * where the function breaks, `corrupt`, and what the bucket throws.
+ * already. Throws as `routingOf`.
  */
 export async function reroute(
   context: CollectionContext,
   current: CurrentDocument,
   options: RerouteOptions,
 ): Promise<DocumentChange | undefined> {
-  const verdict = await judge(context, current, current.rev);
-  const { metadata } = current;
-  const branches = options.isBranched
-    ? await reroutedBranches(context, current, metadata.tree)
-    : metadata.tree;
-  const stays =
-    branches === metadata.tree &&
-    isSameSet(presentChannels(metadata), verdict.channels) &&
-    (await isSameGrants(context, current, verdict.grants));
+  const { verdict, branches, stays } = await routingOf(context, current, options);
   if (stays && !options.always) return undefined;
   const { tree, dropped } = withoutSuperseded(
     branches.withChannels(current.rev, verdict.channels),
     current.rev,
   );
   return changeOf(context, current, { verdict, tree, dropped, flags: options.flags });
+}
+
+/**
+ * What `reroute` finds, with nothing made of it. Throws `functionFailed` where the function breaks,
+ * `corrupt`, and what the bucket throws.
+ */
+export async function routingOf(
+  context: CollectionContext,
+  current: CurrentDocument,
+  { isBranched }: Pick<RerouteOptions, 'isBranched'>,
+): Promise<Routing> {
+  const verdict = await judge(context, current, current.rev);
+  const { metadata } = current;
+  const branches = isBranched
+    ? await reroutedBranches(context, current, metadata.tree)
+    : metadata.tree;
+  const stays =
+    branches === metadata.tree &&
+    isSameSet(presentChannels(metadata), verdict.channels) &&
+    (await isSameGrants(context, current, verdict.grants));
+  return { verdict, branches, stays };
+}
+
+/**
+ * For a document on which the function breaks: ends what it grants in the database that had its
+ * collection before, whose users have nothing of it any more. Its channels stay. Undefined where it
+ * grants nothing there.
+ */
+export async function withoutFormerGrants(
+  context: CollectionContext,
+  current: CurrentDocument,
+  flags: number,
+): Promise<DocumentChange | undefined> {
+  const { metadata } = current;
+  if (!metadata.grantsPresent) return undefined;
+  const before = await context.bucket.grantsOf(context.id, current.key);
+  if (before.every(({ database }) => database === context.database)) return undefined;
+  const verdict = { channels: presentChannels(metadata), grants: [], expiry: undefined };
+  return changeOf(context, current, { verdict, tree: metadata.tree, dropped: [], flags });
 }
 
 async function judge(
@@ -68,6 +109,7 @@ async function judge(
     deleted,
     parent: undefined,
     writer: { kind: 'admin' },
+    xattrs: current.xattrs,
     mustPass: 'unless broken',
   });
 }
@@ -107,7 +149,7 @@ function changeOf(
   context: CollectionContext,
   current: CurrentDocument,
   routed: {
-    readonly verdict: Verdict;
+    readonly verdict: Pick<Verdict, 'channels' | 'grants' | 'expiry'>;
     readonly tree: RevisionTree;
     readonly dropped: readonly RevId[];
     readonly flags: number;
@@ -128,6 +170,7 @@ function changeOf(
   };
   const { grants } = verdict;
   const hasGrants = grants.length > 0 || current.metadata.grantsPresent;
+  const xattrCrc = routedXattrCrc(context, current.xattrs);
   return {
     kind: 'document',
     collection: context.id,
@@ -139,6 +182,7 @@ function changeOf(
     rev,
     flags,
     metadata: formatMetadata(metadata),
+    ...(xattrCrc === undefined ? {} : { xattrCrc }),
     channels: { in: moved.in, out: moved.out },
     ...(hasGrants ? { grants: { database: context.database, grants } } : {}),
     ...(dropped.length === 0
@@ -151,12 +195,14 @@ function changeOf(
 }
 
 async function isSameGrants(
-  { bucket, id }: CollectionContext,
+  { bucket, id, database }: CollectionContext,
   { key, metadata }: CurrentDocument,
   grants: readonly Grant[],
 ): Promise<boolean> {
   if (!metadata.grantsPresent && grants.length === 0) return true;
   const before = await bucket.grantsOf(id, key);
+  // They were made in another database where the collection was taken over from it.
+  if (before.some((grant) => grant.database !== database)) return false;
   return isSameSet(before.map(textOf), grants.map(textOf));
 }
 

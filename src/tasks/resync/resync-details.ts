@@ -30,7 +30,7 @@ export async function resyncDetails(
   let older = 0;
   for (const collection of collectionsOf(served.current.config)) {
     const { fullName } = collection;
-    const of = functionRecord(served.name, fullName);
+    const of = functionRecord(served.current.metadataId, fullName);
     const upTo = await routedByOlderUpTo(bucket, of, sourceOf(collection));
     if (upTo === 0) continue;
     const id = await bucket.openCollection(fullName);
@@ -44,7 +44,8 @@ export async function resyncDetails(
   };
 }
 
-function pace(
+/** How fast it goes, and how long it still takes. */
+export function pace(
   { targeted, goingSince }: TaskState,
   { counts }: TaskTotals,
   nowMs: number,

@@ -12,6 +12,8 @@ export interface ResyncView {
   readonly docs_processed: number;
   readonly docs_errored: number;
   readonly docs_targeted: number;
+  /** Only where it is true. */
+  readonly online?: true;
   readonly collections_processing?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -32,6 +34,7 @@ export function resyncView(
   { counts }: TaskTotals,
   trouble: string | undefined,
 ): ResyncView {
+  const asked = resyncAskedSchema.parse(state.asked);
   return {
     status: state.status,
     start_time: state.startTime,
@@ -41,11 +44,13 @@ export function resyncView(
     docs_processed: counts.processed,
     docs_errored: counts.errored,
     docs_targeted: state.targeted,
-    collections_processing: byScope(resyncAskedSchema.parse(state.asked).collections),
+    ...(asked.online ? { online: true } : {}),
+    collections_processing: byScope(asked.collections),
   };
 }
 
-function byScope(fullNames: readonly string[]): Readonly<Record<string, readonly string[]>> {
+/** Names of collections by scope. */
+export function byScope(fullNames: readonly string[]): Readonly<Record<string, readonly string[]>> {
   const scopes: Record<string, string[]> = {};
   for (const fullName of fullNames) {
     const at = fullName.indexOf('.');

@@ -1,17 +1,17 @@
 import type { StoredDocument } from '../../bucket/bucket.ts';
 import { FLAG } from '../../bucket/bucket.ts';
 import type { CollectionContext } from '../../database/collection-context.ts';
+import type { CurrentDocument } from '../../database/current-document.ts';
 import { currentDocument } from '../../database/current-document.ts';
 import { must } from '../../util/assert.ts';
 import { isGatewayError } from '../../util/errors.ts';
 import type { TaskPart } from '../task-state.ts';
 import type { TaskItem, TaskStep, TaskWork } from '../task-work.ts';
-import { reroute } from './reroute.ts';
+import { nextDocuments } from './next-documents.ts';
+import { reroute, withoutFormerGrants } from './reroute.ts';
 
 /** Calls of the sync function at a time; writers of other databases wait behind so many. */
 const CALLS_AT_ONCE = 250;
-/** Bodies of a step; one more document may go past it. */
-const STEP_CHARS = 4 * 1024 * 1024;
 
 /** Past one document in a hundred that breaks the function is to blame, not the document. */
 const BROKEN_MAX = { share: 0.01, from: 100 };
@@ -34,13 +34,7 @@ export class ResyncWork implements TaskWork {
   async read(part: TaskPart, limit: number): Promise<TaskStep> {
     const context = must(this.#contexts.get(part.collection), 'the parts are of its collections');
     const { record, cas } = context.syncFunction.now;
-    const page = await context.bucket.scan(context.id, {
-      ...(part.cursor === '' ? {} : { after: part.cursor }),
-      end: part.upTo,
-      limit,
-      bodies: true,
-      charsMax: STEP_CHARS,
-    });
+    const page = await nextDocuments(context, part, limit);
     const items: TaskItem[] = [];
     for (let at = 0; at < page.length; at += CALLS_AT_ONCE) {
       const some = page.slice(at, at + CALLS_AT_ONCE);
@@ -56,17 +50,31 @@ export class ResyncWork implements TaskWork {
     if (metadata === undefined) return undefined;
     // What a stranger wrote over it is routed when it is imported, by the same function.
     if (stored.cas !== metadata.cas) return { key };
-    const { flags } = metadata;
     try {
-      const change = await reroute(context, currentDocument(stored, metadata), {
+      return await this.#routed(context, currentDocument(stored, metadata), metadata.flags);
+    } catch (cause) {
+      if (!isGatewayError(cause, 'corrupt')) throw cause;
+      return { key, error: cause.message };
+    }
+  }
+
+  async #routed(
+    context: CollectionContext,
+    current: CurrentDocument,
+    flags: number,
+  ): Promise<TaskItem> {
+    const { key } = current;
+    try {
+      const change = await reroute(context, current, {
         flags,
         isBranched: (flags & FLAG.branched) !== 0,
         always: this.#always,
       });
       return change === undefined ? { key } : { key, change };
     } catch (cause) {
-      if (!isGatewayError(cause, 'functionFailed', 'corrupt')) throw cause;
-      return { key, error: cause.message };
+      if (!isGatewayError(cause, 'functionFailed')) throw cause;
+      const change = await withoutFormerGrants(context, current, flags);
+      return { key, error: cause.message, ...(change && { change }) };
     }
   }
 }

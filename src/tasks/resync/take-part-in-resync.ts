@@ -1,47 +1,38 @@
+import type { CollectionContext } from '../../database/collection-context.ts';
 import { functionResynced } from '../../database/function-history.ts';
-import type { ResyncOpening } from '../../database/resync-opening.ts';
+import type { OpenBucket } from '../../database/open-buckets.ts';
+import type { Observer } from '../../observability/events.ts';
 import { must } from '../../util/assert.ts';
 import type { Clock } from '../../util/clock.ts';
 import { GatewayError } from '../../util/errors.ts';
-import { beginTask } from '../begin-task.ts';
 import { takePart } from '../running-task.ts';
+import { GENTLE, QUICK } from '../task-pace.ts';
 import type { StoredTask, TaskStore } from '../task-store.ts';
-import type { ResyncAsked, ResyncRequest } from './resync-request.ts';
-import { askedOf, collectionsAsked, resyncAskedSchema } from './resync-request.ts';
+import type { ResyncAsked } from './resync-request.ts';
+import { resyncAskedSchema } from './resync-request.ts';
+import { regeneratePrincipals } from './regenerate-principals.ts';
 import { ResyncWork } from './resync-work.ts';
 
-/**
- * Begins a run, or goes on with one that ended early and was of the same functions: by another
- * function all documents have to be looked at. Throws `unavailable` where one is running.
- */
-export async function beginResync(
-  store: TaskStore,
-  { config, contexts, createdAt }: ResyncOpening,
-  { request, nowMs }: { readonly request: ResyncRequest; readonly nowMs: number },
-): Promise<StoredTask> {
-  const names = collectionsAsked(config, request);
-  const asked = askedOf(names, contexts, request);
-  return beginTask(store, {
-    databaseCreatedAt: createdAt,
-    asked,
-    collections: new Map(names.map((name) => [name, contextOf(contexts, name).id])),
-    goesOn: (before) => !request.reset && JSON.stringify(before.asked) === JSON.stringify(asked),
-    nowMs,
-  });
+/** A resync as this process works on it. */
+export interface ResyncParticipation {
+  readonly store: TaskStore;
+  readonly openBucket: OpenBucket;
+  readonly createdAt: string;
+  /** By `scope.collection`. */
+  readonly contexts: ReadonlyMap<string, CollectionContext>;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  /** As in `RunningTask`. */
+  readonly signal: AbortSignal;
+  readonly inTrouble: (reason: string | undefined) => void;
 }
 
 /** Works on a running resync until it has ended, or this process must leave it. */
 export async function takePartInResync(
   { state }: StoredTask,
-  parts: {
-    readonly opened: ResyncOpening;
-    readonly store: TaskStore;
-    readonly clock: Clock;
-    readonly inTrouble: (reason: string | undefined) => void;
-  },
+  participation: ResyncParticipation,
 ): Promise<void> {
-  const { opened, store, clock, inTrouble } = parts;
-  const { contexts, observer, signal, createdAt } = opened;
+  const { store, openBucket, contexts, observer, signal, clock } = participation;
   const asked = resyncAskedSchema.parse(state.asked);
   const work = new ResyncWork(contexts, { always: asked.regenerateSequences });
   const log = observer.log.with({ key: 'CRUD' });
@@ -49,20 +40,35 @@ export async function takePartInResync(
   await takePart({
     store,
     work,
-    member: opened.openBucket.member,
-    databaseCreatedAt: createdAt,
+    member: openBucket.member,
+    databaseCreatedAt: participation.createdAt,
     clock,
     log,
     signal,
-    inTrouble,
+    pace: asked.online ? GENTLE : QUICK,
+    inTrouble: participation.inTrouble,
     begin: () => requireSameFunctions(asked, contexts),
-    finish: () => noteResynced(asked, opened),
+    finish: async () => {
+      if (asked.regenerateSequences) await regenerateUsers(state.run, participation);
+      await noteResynced(asked, participation);
+      return 'done';
+    },
   });
   log.info?.('takes part in a resync no more', { run: state.run });
 }
 
+/** With new sequences for documents go such for users and roles. */
+async function regenerateUsers(
+  run: string,
+  { openBucket, contexts, signal }: ResyncParticipation,
+): Promise<void> {
+  const [context] = contexts.values();
+  if (context === undefined) return;
+  await regeneratePrincipals(openBucket.bucket, { database: context.database, run }, signal);
+}
+
 /** Throws `conflict` where the database is configured otherwise than when the run began. */
-function requireSameFunctions(asked: ResyncAsked, contexts: ResyncOpening['contexts']): void {
+function requireSameFunctions(asked: ResyncAsked, contexts: ResyncParticipation['contexts']): void {
   for (const [name, cas] of Object.entries(asked.functions))
     if (contexts.get(name)?.syncFunction.now.cas !== cas)
       throw new GatewayError(
@@ -73,17 +79,11 @@ function requireSameFunctions(asked: ResyncAsked, contexts: ResyncOpening['conte
 
 async function noteResynced(
   { collections }: ResyncAsked,
-  { openBucket, contexts }: ResyncOpening,
+  { openBucket, contexts }: ResyncParticipation,
 ): Promise<void> {
   for (const name of collections) {
-    const { record, cas } = contextOf(contexts, name).syncFunction.now;
+    const context = must(contexts.get(name), 'the collections are of the database');
+    const { record, cas } = context.syncFunction.now;
     await functionResynced(openBucket.bucket, record, cas);
   }
-}
-
-function contextOf(
-  contexts: ResyncOpening['contexts'],
-  name: string,
-): NonNullable<ReturnType<ResyncOpening['contexts']['get']>> {
-  return must(contexts.get(name), 'the collections are of the database');
 }

@@ -1,0 +1,36 @@
+import type { InsertedEdit } from '../document/edit.ts';
+import { GatewayError } from '../util/errors.ts';
+import type { CollectionContext } from './collection-context.ts';
+import type { CurrentDocument } from './current-document.ts';
+import { revisionBody } from './current-document.ts';
+import type { RisenLeaf } from './document-change.ts';
+import { winnerAfter } from './document-change.ts';
+import { judgeRevision } from './judge-revision.ts';
+
+/**
+ * Where the winner's deletion lets another branch win, that branch's leaf is routed and grants
+ * again: judged anew, as by an administrator, since nobody writes it now.
+ */
+export async function risenLeaf(
+  context: CollectionContext,
+  current: CurrentDocument | undefined,
+  planned: InsertedEdit,
+): Promise<RisenLeaf | undefined> {
+  if (current === undefined || !current.metadata.tree.hasBranches) return undefined;
+  const rev = winnerAfter(current.metadata.tree, planned);
+  if (rev === planned.rev || rev === current.rev) return undefined;
+  const content = await revisionBody(context, current, rev);
+  if (content === undefined)
+    throw new GatewayError('corrupt', `the body of the leaf ${rev} of a document is gone`);
+  const verdict = await judgeRevision(context, {
+    id: current.key,
+    rev,
+    body: content.body,
+    deleted: current.metadata.tree.get(rev)?.deleted === true,
+    parent: undefined,
+    writer: { kind: 'admin' },
+    xattrs: current.xattrs,
+    mustPass: true,
+  });
+  return { rev, content, verdict };
+}
