@@ -74,7 +74,10 @@ test('of an application that is killed in a transaction, nothing is imported', a
   const db = await createDatabase(gateway, 'killed', {});
   const program = spawn('sqlite3', [fileOf('killed')], { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(program, 'exit');
-  program.stdin.write(`BEGIN IMMEDIATE;
+  // NOTE: without a wait for the gateway's lock, BEGIN may fail and the row would stand by itself.
+  program.stdin.write(`.bail on
+.timeout 10000
+BEGIN IMMEDIATE;
     INSERT INTO documents (key, body) VALUES ('half', '{}');
     SELECT 'written';\n`);
   await once(program.stdout, 'data');
