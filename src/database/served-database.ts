@@ -342,12 +342,18 @@ export class ServedDatabase implements AsyncDisposable {
   }
 
   /** From Offline to Online, with the bucket opened and the configuration read again. */
-  async #start(reason: string, scope: Scope): Promise<void> {
+  async #start(reason: string, by: Scope | 'what is stored'): Promise<void> {
     this.states.enter('Starting', reason);
     this.#later.cancel();
     try {
       await requireUsable(await this.#parts.held.takeAnew());
-      const configuration = await this.#want('Online', scope);
+      const isStored = by === 'what is stored';
+      const configuration = await (isStored ? this.#parts.store.read() : this.#want('Online', by));
+      // Who follows others says nothing against what one of them has stored meanwhile.
+      if (isStored && this.#own.isOffline(configuration.parsed.config.offline)) {
+        this.#adopt(configuration);
+        return this.states.enter('Offline', 'another node took it offline');
+      }
       const hold = await reasonToHold(this.#parts, configuration);
       if (hold !== undefined) return this.#hold(hold, configuration);
       this.#current = await openServed(this.#parts, { configuration, serving: true });
@@ -416,7 +422,7 @@ export class ServedDatabase implements AsyncDisposable {
       this.#adopt(next);
       // NOTE: what went offline on this node alone, for a trouble, stays so.
       if ((isOther || isHeld) && !offline)
-        await this.#start('another node brought it online', 'group');
+        await this.#start('another node brought it online', 'what is stored');
     } else if (isOther && offline) await this.#stop('another node took it offline', next);
     else await this.#reopen(next);
     this.#tellConfigured();
