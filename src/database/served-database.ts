@@ -350,14 +350,14 @@ export class ServedDatabase implements AsyncDisposable {
       const isStored = by === 'what is stored';
       const configuration = await (isStored ? this.#parts.store.read() : this.#want('Online', by));
       // Who follows others says nothing against what one of them has stored meanwhile.
-      if (isStored && this.#own.isOffline(configuration.parsed.config.offline)) {
-        this.#adopt(configuration);
-        return this.states.enter('Offline', 'another node took it offline');
-      }
-      const hold = await reasonToHold(this.#parts, configuration);
-      if (hold !== undefined) return this.#hold(hold, configuration);
-      this.#current = await openServed(this.#parts, { configuration, serving: true });
+      const isOffline = isStored && this.#own.isOffline(configuration.parsed.config.offline);
+      const hold = isOffline ? undefined : await reasonToHold(this.#parts, configuration);
+      const serving = !isOffline && hold === undefined;
+      // Also where it serves nobody: what it had open before is closed.
+      this.#current = await openServed(this.#parts, { configuration, serving });
       this.#configuration = configuration;
+      if (isOffline) return this.states.enter('Offline', 'another node took it offline');
+      if (hold !== undefined) return this.#hold(hold, configuration);
       this.feed.found();
       this.#isHeld = false;
       this.states.enter('Online', reason);
