@@ -85,7 +85,7 @@ export class ServedDatabase implements AsyncDisposable {
     opening.move();
     const served = new ServedDatabase(parts, { configuration, database });
     const loaded = 'the database was loaded';
-    if (hold !== undefined) served.#hold(hold, configuration);
+    if (hold !== undefined) served.#hold(hold);
     else if (serving) states.enter('Online', loaded);
     else states.enter('Offline', `${loaded}, offline as its configuration says`);
     return served;
@@ -357,7 +357,7 @@ export class ServedDatabase implements AsyncDisposable {
       this.#current = await openServed(this.#parts, { configuration, serving });
       this.#configuration = configuration;
       if (isOffline) return this.states.enter('Offline', 'another node took it offline');
-      if (hold !== undefined) return this.#hold(hold, configuration);
+      if (hold !== undefined) return this.#hold(hold);
       this.feed.found();
       this.#isHeld = false;
       this.states.enter('Online', reason);
@@ -369,8 +369,7 @@ export class ServedDatabase implements AsyncDisposable {
   }
 
   /** From Starting to Offline: nobody is to be served what is routed for another database. */
-  #hold(reason: string, configuration: Configuration): void {
-    this.#adopt(configuration);
+  #hold(reason: string): void {
     this.#isHeld = true;
     this.states.enter('Offline', reason, { inTrouble: true });
   }
@@ -448,7 +447,7 @@ export class ServedDatabase implements AsyncDisposable {
     if (hold !== undefined) {
       await this.#serveNobody(reason, configuration);
       this.states.enter('Starting', reason);
-      return this.#hold(hold, configuration);
+      return this.#hold(hold);
     }
     await this.#draining.room();
     const database = await openServed(this.#parts, { configuration, serving: true });

@@ -120,13 +120,11 @@ export class DocumentWriter {
     this.#drop = query('DELETE FROM revision_bodies WHERE metadata = ? AND rev = ?');
     this.#dropAll = query('DELETE FROM revision_bodies WHERE metadata = ?');
   }
+
   apply(tx: Transaction, change: DocumentChange): CommitResult {
     const standing = this.#standing(change.collection, change.key);
-    if (change.ifCas !== standing.cas) {
-      return { ok: false, failed: 'cas', actualCas: standing.cas };
-    }
-    const failed = this.#parts.records.judge(tx, change);
-    if (failed !== undefined) return { ok: false, failed };
+    const refusal = this.#refusal(tx, change, standing);
+    if (refusal !== undefined) return refusal;
     this.#beginWriting(tx);
     if (isForeign(standing.cas)) this.#parts.foreign.settle(change.collection, change.key);
     const seq = nextSequence(tx);
@@ -183,23 +181,17 @@ export class DocumentWriter {
 
   reject(tx: Transaction, change: RejectionChange): CommitResult {
     const standing = this.#standing(change.collection, change.key);
-    if (change.ifCas !== standing.cas) {
-      return { ok: false, failed: 'cas', actualCas: standing.cas };
-    }
-    const failed = this.#parts.records.judge(tx, change);
-    if (failed !== undefined) return { ok: false, failed };
+    const refusal = this.#refusal(tx, change, standing);
+    if (refusal !== undefined) return refusal;
     if (!isForeign(standing.cas)) throw new Error('bug: a write of the gateway is rejected');
     this.#parts.foreign.reject(change);
-    return { ok: true, cas: standing.cas, seq: 0 as Sequence };
+    return { ok: true, cas: change.ifCas, seq: 0 as Sequence };
   }
 
   take(tx: Transaction, change: TakenChange): CommitResult {
     const standing = this.#standing(change.collection, change.key);
-    if (change.ifCas !== standing.cas) {
-      return { ok: false, failed: 'cas', actualCas: standing.cas };
-    }
-    const failed = this.#parts.records.judge(tx, change);
-    if (failed !== undefined) return { ok: false, failed };
+    const refusal = this.#refusal(tx, change, standing);
+    if (refusal !== undefined) return refusal;
     this.#parts.foreign.settle(change.collection, change.key);
     const { id, seq, document, ownDocument } = standing;
     if (isForeign(standing.cas)) {
@@ -210,6 +202,17 @@ export class DocumentWriter {
       this.#takeDocument.run(document, id);
     }
     return { ok: true, cas: seq as number as Cas, seq: 0 as Sequence };
+  }
+
+  /** The precondition that does not hold; undefined where all do. */
+  #refusal(
+    tx: Transaction,
+    change: DocumentChange | RejectionChange | TakenChange,
+    { cas }: Standing,
+  ): CommitResult | undefined {
+    if (change.ifCas !== cas) return { ok: false, failed: 'cas', actualCas: cas };
+    const failed = this.#parts.records.judge(tx, change);
+    return failed === undefined ? undefined : { ok: false, failed };
   }
 
   /** From here to the end of the transaction what changes of documents is the gateway's. */
