@@ -32,6 +32,8 @@ const HEAP_MB_MAX = 128;
 const PROCESS_MB_MAX = 768;
 /** The longest that one input may take, ms. */
 const INPUT_MS_MAX = 5_000;
+/** The longest until the thread has loaded its target, ms: the machine may have much to do. */
+const START_MS_MAX = 60_000;
 const LOOK_EVERY_MS = 100;
 
 /**
@@ -80,7 +82,9 @@ function watch({ counts }: WatchedInput, fail: (message: string) => void): () =>
     if (now !== last) {
       last = now;
       sinceMs = performance.now();
-    } else if (performance.now() - sinceMs > INPUT_MS_MAX)
+    } else if (now === 0 && performance.now() - sinceMs > START_MS_MAX)
+      fail(`the thread has not started within ${START_MS_MAX} ms`);
+    else if (now > 0 && performance.now() - sinceMs > INPUT_MS_MAX)
       fail(`an input takes more than ${INPUT_MS_MAX} ms`);
     const megabytes = Math.round(process.memoryUsage.rss() / 1024 / 1024);
     if (megabytes > PROCESS_MB_MAX) fail(`the process takes ${megabytes} MB`);

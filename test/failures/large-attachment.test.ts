@@ -15,7 +15,8 @@ import { memoryOf, MemoryWatch } from './process-memory.ts';
 // An attachment that is larger than what the gateway may hold of it goes in and out.
 
 const MB = 1024 * 1024;
-const LENGTH = 200 * MB;
+/** 1 GB on request: `ATTACHMENT_MB=1024`. */
+const LENGTH = Number(process.env['ATTACHMENT_MB'] ?? 200) * MB;
 /** What the process may grow by, meanwhile, bytes. */
 const GROWTH_MAX = 64 * MB;
 /** How long another write may take, meanwhile, ms: all but a few, on a machine that is busy. */
