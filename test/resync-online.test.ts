@@ -215,16 +215,29 @@ test('what is no function changes nothing', async () => {
   assert.match((answer.json as { reason: string }).reason, /line 2/);
   assert.equal(await syncOf(db), TO('old'));
   assert.equal((await resyncStatus(db)).resync_id, '');
-  for (const [body, why] of [
-    [{ functions: { 'no.such': TO('a') } }, /no collection no\.such/],
-    [{ online: 'yes' }, /online/],
-    [{ scopes: { none: [] } }, /no scope none/],
-  ] as const) {
-    const refused = await request('POST', `${db.admin}/_resync`, { json: body });
-    assert.equal(refused.status, 'online' in body ? 400 : refused.status, refused.text);
-    if (refused.status === 400) assert.match((refused.json as { reason: string }).reason, why);
-    else assert.equal(refused.status, 503);
+  const refusals: readonly (readonly [string, object, RegExp])[] = [
+    ['start', { functions: { 'no.such': TO('a') } }, /no collection no\.such/],
+    ['start', { scopes: { none: [] } }, /no scope none/],
+    ['start', { scopes: { _default: ['none'] } }, /no collection _default\.none/],
+    ['start', { scopes: { _default: [] }, sync: TO('a') }, /function of one collection/],
+    ['start', { online: 'yes' }, /online/],
+    ['restart', {}, /must be start, stop, plan or undo/],
+    ['stop', {}, /nothing to stop/],
+  ];
+  const sequence = async (): Promise<unknown> =>
+    ((await request('GET', `${db.admin}/`)).json as { update_seq: number }).update_seq;
+  const before = await sequence();
+  for (const [action, json, why] of refusals) {
+    const refused = await resync(db, action, { online: true, ...json });
+    assert.equal(refused.status, 400, refused.text);
+    assert.match((refused.json as { reason: string }).reason, why);
   }
+  // Without `online` it has to be offline, whatever is asked for.
+  assert.equal((await resync(db, 'start', { sync: TO('new') })).status, 503);
+  assert.equal(await syncOf(db), TO('old'));
+  assert.equal(await stateOf(db), 'Online');
+  assert.equal(await sequence(), before);
+  assert.equal((await resyncStatus(db)).resync_id, '');
 });
 
 test('undo runs the former function the same way, and undo of that the other one', async () => {

@@ -89,6 +89,22 @@ test('a plan tells what would move, refuses and breaks, and changes nothing', as
   assert.equal((json as { sync: string }).sync, BY_CHANNELS);
 });
 
+test('a plan that begins as soon as another has ended is one of its own function', async () => {
+  const db = await database({ sync: BY_CHANNELS });
+  await putMany(db.admin, 40, (n) => ({ _id: `d${n}`, channels: 'a' }));
+  assert.equal((await request('POST', `${db.admin}/_offline`)).status, 200);
+  for (const channel of ['b', 'c', 'd']) {
+    const { report } = await planWith(db, { sync: `function (doc) { channel("${channel}"); }` });
+    assert.deepEqual(
+      report.channels.map((each) => [each.channel, each.docs_entering, each.docs_leaving]),
+      [
+        ['a', 0, 40],
+        [channel, 40, 0],
+      ],
+    );
+  }
+});
+
 test('without a function it is the configured one, which an offline database may not run yet', async () => {
   const db = await database({ sync: BY_CHANNELS });
   await putMany(db.admin, 5, (n) => ({ _id: `d${n}`, channels: 'a' }));

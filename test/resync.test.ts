@@ -173,6 +173,30 @@ test('a function that loops on a document is no reason to end', async () => {
   });
 });
 
+test('one that loops on every hundredth document ends, names them, and leaves them where they are', async () => {
+  const db = await database(BY_CHANNELS);
+  const id = (n: number): string => `d${String(n).padStart(4, '0')}`;
+  await putMany(db, 300, (n) => ({ _id: id(n), channels: 'a', loops: n % 100 === 99 }));
+  await request('POST', `${db.admin}/_config`, { json: { javascript_timeout_secs: 1 } });
+  const end = await resyncWith(db, 'function (doc) { while (doc.loops); channel("b"); }');
+  assert.partialDeepStrictEqual(end, {
+    status: 'completed',
+    docs_processed: 300,
+    docs_changed: 297,
+    docs_errored: 3,
+  });
+  assert.deepEqual(
+    end.errors.map((error) => error.id),
+    [id(99), id(199), id(299)],
+  );
+  for (const { message } of end.errors) assert.match(message, /took longer than 1000 ms/);
+  const inA = 'filter=sync_gateway/bychannel&active_only=true&channels=a';
+  assert.deepEqual(ids(await changes(db.admin, inA)), [id(99), id(199), id(299)]);
+  // A better one goes over all of them.
+  const again = await resyncWith(db, 'function (doc) { channel("b"); }');
+  assert.partialDeepStrictEqual(again, { status: 'completed', docs_changed: 3, docs_errored: 0 });
+});
+
 test('tombstones, losing branches and expiry follow the new function; revisions stay', async () => {
   const db = await database('function (doc) { channel("old"); }', { allow_conflicts: true });
   const rev = await put(db, 'gone', { channels: 'x' });

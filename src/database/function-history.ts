@@ -21,16 +21,16 @@ export interface FunctionSpan {
 
 const schema = z.object({ cas: z.number(), seq: z.number(), resynced: z.boolean() });
 
-/** For a function that was just stored. Throws what the bucket throws. */
+/** For a function that was just stored and still rules. Throws what the bucket throws. */
 export async function functionStored(bucket: Bucket, of: RecordKey, cas: Cas): Promise<void> {
   await store(bucket, of, { cas, seq: await bucket.lastSequence(), resynced: false });
 }
 
-/** A resync has run this version over all documents of its collection. */
+/** A resync has run this version over all documents of its collection, where it still rules. */
 export async function functionResynced(bucket: Bucket, of: RecordKey, cas: Cas): Promise<void> {
   const seq = (await readSpan(bucket, of))?.seq ?? (await bucket.lastSequence());
-  await store(bucket, of, { cas, seq, resynced: true });
-  await routingIsWhole(bucket, of.database, of.id);
+  if (await store(bucket, of, { cas, seq, resynced: true }))
+    await routingIsWhole(bucket, of.database, of.id);
 }
 
 /**
@@ -66,8 +66,12 @@ async function readSpan(bucket: Bucket, of: RecordKey): Promise<FunctionSpan | u
   return { ...parsed.data, cas: parsed.data.cas as Cas, seq: parsed.data.seq as Sequence };
 }
 
-async function store(bucket: Bucket, of: RecordKey, span: FunctionSpan): Promise<void> {
-  await bucket.commit([
-    { kind: 'record', record: spanKey(of), value: JSON.stringify(span), expiry: 0 },
+/** False where another function rules by now, of which a process that was paused knows nothing. */
+async function store(bucket: Bucket, of: RecordKey, span: FunctionSpan): Promise<boolean> {
+  const ifRecord = { record: of, cas: span.cas };
+  const value = JSON.stringify(span);
+  const [result] = await bucket.commit([
+    { kind: 'record', record: spanKey(of), ifRecord, value, expiry: 0 },
   ]);
+  return result?.ok === true;
 }

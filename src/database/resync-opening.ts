@@ -11,8 +11,6 @@ import type { DatabaseServices } from './open-database.ts';
 export interface ResyncOpening {
   readonly openBucket: OpenBucket;
   readonly database: string;
-  /** When the database was created: another one may have had its name before. */
-  readonly createdAt: string;
   readonly config: DatabaseConfig;
   /** By `scope.collection`. */
   readonly contexts: ReadonlyMap<string, CollectionContext>;
@@ -49,7 +47,6 @@ export async function openForResync(
   return {
     openBucket,
     database: record.name,
-    createdAt: record.createdAt,
     config,
     contexts: await collectionContexts(shared, services.sandbox, opening),
     observer,

@@ -53,7 +53,7 @@ export async function beginTask(store: TaskStore, beginning: TaskBeginning): Pro
       version,
     ),
   );
-  await store.removeParts(run);
+  await store.removeParts(task);
   return task;
 }
 

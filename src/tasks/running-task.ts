@@ -16,9 +16,10 @@ const LOOK_AGAIN_MS = 500;
 /** A task that this process takes part in. */
 export interface RunningTask {
   readonly store: TaskStore;
+  /** As this process has joined it: of what runs later, `work` knows nothing. */
+  readonly task: StoredTask;
   readonly work: TaskWork;
   readonly member: ClusterMember;
-  readonly databaseCreatedAt: string;
   readonly clock: Clock;
   readonly log: Log;
   /** Aborts when this process must leave; with a GatewayError where the task must end with it. */
@@ -39,28 +40,44 @@ export interface RunningTask {
 /**
  * Takes part in a task until it has ended, however: completed by whoever does its last part,
  * stopped by request, or with an error. Returns early where the signal aborts; then the task is
- * still running, for others or for this process when it is started again.
+ * still running, for others or for this process when it is started again. Whatever runs after it,
+ * be it the same task that goes on, is left alone: it has to be joined anew.
  */
 export async function takePart(running: RunningTask): Promise<void> {
+  const { signal, pace = QUICK } = running;
+  const over = new AbortController();
+  const goThrough = async (): Promise<void> => {
+    try {
+      await runParts(running, over.signal);
+    } catch (cause) {
+      await fail(running, cause);
+    } finally {
+      over.abort();
+    }
+  };
   try {
     running.begin?.();
-    const { partsAtOnce } = running.pace ?? QUICK;
-    await Promise.all(Array.from({ length: partsAtOnce }, () => runParts(running)));
-    const reason: unknown = running.signal.reason;
-    if (running.signal.aborted && isGatewayError(reason)) throw reason;
   } catch (cause) {
-    if (running.signal.aborted && !isGatewayError(running.signal.reason)) return;
-    const message = isGatewayError(cause) ? cause.message : 'internal error';
-    running.log.error('a task has failed', { task: running.store.record.id, error: cause });
-    await endTask(running, message);
+    return fail(running, cause);
   }
+  await Promise.all(Array.from({ length: pace.partsAtOnce }, goThrough));
+  if (signal.aborted && isGatewayError(signal.reason)) await fail(running, signal.reason);
 }
 
-async function runParts(running: RunningTask): Promise<void> {
+async function fail(running: RunningTask, cause: unknown): Promise<void> {
+  const { signal, store, log } = running;
+  if (signal.aborted && !isGatewayError(signal.reason)) return;
+  const message = isGatewayError(cause) ? cause.message : 'internal error';
+  log.error('a task has failed', { task: store.record.id, error: cause });
+  await endTask(running, message);
+}
+
+/** `over` aborts when another of these has found that the task is over, or could not go on. */
+async function runParts(running: RunningTask, over: AbortSignal): Promise<void> {
   const { clock, signal } = running;
-  while (!signal.aborted) {
+  while (!signal.aborted && !over.aborted) {
     try {
-      if ((await runNextPart(running)) === 'task over') return;
+      if ((await runNextPart(running, over)) === 'task over') return;
     } catch (cause) {
       if (!isGatewayError(cause, 'unavailable')) throw cause;
       running.inTrouble(cause.message);
@@ -69,18 +86,27 @@ async function runParts(running: RunningTask): Promise<void> {
   }
 }
 
-async function runNextPart(running: RunningTask): Promise<'task over' | 'go on'> {
-  const { store, databaseCreatedAt, clock, signal } = running;
-  const task = await store.read(databaseCreatedAt);
-  if (task?.state.status !== 'running') return 'task over';
+async function runNextPart(
+  running: RunningTask,
+  over: AbortSignal,
+): Promise<'task over' | 'go on'> {
+  const { task, clock, signal } = running;
+  if (!(await isRunning(running))) return 'task over';
   const next = await nextPart(running, task);
   if (next === 'all done' && (await complete(running, task))) return 'task over';
-  if (next === 'all done' || next === 'all taken') await clock.sleep(LOOK_AGAIN_MS, signal);
+  if (next === 'all done' || next === 'all taken')
+    await clock.sleep(LOOK_AGAIN_MS, AbortSignal.any([signal, over]));
   else {
     await using held = next.held;
     await runPart(running, task, { stored: next.stored, held });
   }
   return 'go on';
+}
+
+/** Whether it runs as this process has joined it. */
+async function isRunning({ store, task }: RunningTask): Promise<boolean> {
+  const stored = await store.read(task.state.databaseCreatedAt);
+  return stored?.cas === task.cas && stored.state.status === 'running';
 }
 
 interface TakenPart {
@@ -118,18 +144,15 @@ async function complete(running: RunningTask, task: StoredTask): Promise<boolean
   const totals = await store.totals(task.state);
   const completed = { ...task.state, ...totals, status: 'completed' } as const;
   // NOTE: another process, or a request to stop, may have been faster: then it is as that one says.
-  if ((await store.write(completed, task.cas)) !== undefined) await store.removeParts();
+  const stored = await store.write(completed, task.cas);
+  if (stored !== undefined) await store.removeParts(stored);
   return true;
 }
 
-/** A task that cannot go on ends with an error, on all nodes. */
-async function endTask(
-  { store, databaseCreatedAt, log }: RunningTask,
-  lastError: string,
-): Promise<void> {
+/** A task that cannot go on ends with an error, on all nodes; one that is over is as it ended. */
+async function endTask({ store, task, log }: RunningTask, lastError: string): Promise<void> {
+  if (task.state.status !== 'running') return;
   try {
-    const task = await store.read(databaseCreatedAt);
-    if (task?.state.status !== 'running') return;
     await store.write({ ...task.state, status: 'error', lastError }, task.cas);
   } catch (cause) {
     log.error('the end of a task could not be stored', { error: cause });

@@ -106,16 +106,29 @@ export class TaskStore {
     }));
   }
 
-  /** Removes the parts of all runs but one. */
-  async removeParts(except?: string): Promise<void> {
-    const kept = except === undefined ? undefined : this.prefix(except);
+  /**
+   * Removes the parts of all other runs, and of this one where it is completed. A process that was
+   * paused meanwhile removes nothing of what has begun since.
+   */
+  async removeParts(task: StoredTask): Promise<void> {
+    const { run, status } = task.state;
+    const kept = status === 'completed' ? undefined : this.prefix(run);
     const all = await this.#list(`${this.record.id}/`);
     const gone = all.filter(({ key }) => kept === undefined || !key.id.startsWith(kept));
-    for (let at = 0; at < gone.length; at += BATCH_MAX)
+    await this.removeRecords(
+      task,
+      gone.map(({ key }) => key),
+    );
+  }
+
+  /** As long as the task is as it is given. */
+  async removeRecords({ cas }: StoredTask, records: readonly RecordKey[]): Promise<void> {
+    const ifRecord = { record: this.record, cas };
+    for (let at = 0; at < records.length; at += BATCH_MAX)
       await this.bucket.commit(
-        gone
+        records
           .slice(at, at + BATCH_MAX)
-          .map(({ key }) => ({ kind: 'record', record: key, value: null, expiry: 0 })),
+          .map((record) => ({ kind: 'record', record, ifRecord, value: null, expiry: 0 })),
       );
   }
 

@@ -44,15 +44,15 @@ type Limits = Omit<SmallDisk, keyof AsyncDisposable>;
 
 function fileSystem(folder: string): Limits {
   const ballast = path.join(folder, 'ballast');
+  const fill = async (megabytes: number): Promise<void> => {
+    // A write that does not fit leaves as much as does.
+    await writeFile(ballast, Buffer.alloc(megabytes * MB)).catch(() => undefined);
+  };
   return {
     path: folder,
     reason: /disk of the bucket is full/,
-    limit: () => writeFile(ballast, Buffer.alloc(BALLAST_MB * MB)),
-    fillUp: async () => {
-      // A write that does not fit leaves as much as does.
-      const full = writeFile(ballast, Buffer.alloc(DISK_MB * MB));
-      await full.catch(() => undefined);
-    },
+    limit: () => fill(BALLAST_MB),
+    fillUp: () => fill(DISK_MB),
     makeRoom: () => rm(ballast),
   };
 }

@@ -13,7 +13,10 @@ export interface Doc {
 
 interface Routed {
   readonly channel: string;
+  /** What whom the document grants gets of it. */
   readonly grant?: string;
+  /** Whom the document grants gets the role, and the role gets this. */
+  readonly grantOfRole?: string;
 }
 
 /** Functions, each with what it says in the model; undefined: it refuses. */
@@ -32,13 +35,24 @@ export const FUNCTIONS: readonly { source: string; route: (doc: Doc) => Routed |
     source: 'function (doc) { channel("c" + doc.n % 4); }',
     route: ({ n }) => ({ channel: `c${n % 4}` }),
   },
+  {
+    source:
+      'function (doc) { channel(doc.b); if (doc.n > 10) return; role(doc.to, "role:crew"); access("role:crew", doc.a); }',
+    route: ({ a, b, n }) => (n > 10 ? { channel: b } : { channel: b, grantOfRole: a }),
+  },
 ];
 
+/** A role, with what an administrator gives it. */
+export const ROLE = { name: 'crew', channels: ['c3'] } as const;
+
 export const USERS = ['ann', 'bob', 'cat'] as const;
+/** What an administrator gives a user. */
 export const OWN: Readonly<Record<string, readonly string[]>> = {
   ann: ['c0'],
   bob: ['c1', 'c2'],
   cat: [],
+  dan: ['c0', 'c3'],
+  eve: ['c2'],
 };
 const channel = fc.constantFrom('c0', 'c1', 'c2', 'c3');
 export const doc: fc.Arbitrary<Doc> = fc.record({
@@ -55,6 +69,15 @@ export interface RoutedDoc {
   readonly by: number;
 }
 
+/** Whether another function routes a document, or grants by it, otherwise. */
+export function isChanged(each: Doc, by: number, then: number): boolean {
+  const routed = (at: number): string => {
+    const { channel, grant, grantOfRole } = FUNCTIONS[at]!.route(each) ?? {};
+    return JSON.stringify([channel, grant, grantOfRole]);
+  };
+  return routed(by) !== routed(then);
+}
+
 /** What a user may see, in the order of the ids. */
 export function visible(docs: readonly RoutedDoc[], user: string): readonly string[] {
   const routed = docs.map(({ id, doc: each, by }) => ({
@@ -64,6 +87,12 @@ export function visible(docs: readonly RoutedDoc[], user: string): readonly stri
   }));
   const channels = new Set(OWN[user]);
   for (const { to, grant } of routed) if (to === user && grant !== undefined) channels.add(grant);
+  const ofRole = routed.flatMap(({ to, grantOfRole }) =>
+    grantOfRole === undefined ? [] : [{ to, channel: grantOfRole }],
+  );
+  if (ofRole.some(({ to }) => to === user))
+    for (const each of [...ROLE.channels, ...ofRole.map(({ channel }) => channel)])
+      channels.add(each);
   return routed
     .filter((each) => channels.has(each.channel ?? ''))
     .map(({ id }) => id)

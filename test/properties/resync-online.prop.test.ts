@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import type { TestDatabase } from '../helpers/database.ts';
-import { createDatabase, putUser } from '../helpers/database.ts';
+import { createDatabase } from '../helpers/database.ts';
 import type { TestGateway } from '../helpers/gateway.ts';
 import { startTestGateway } from '../helpers/gateway.ts';
 import { request } from '../helpers/http.ts';
 import { resyncEnd, resyncStatus } from '../helpers/resync.ts';
 import type { ResyncStatus } from '../helpers/resync.ts';
 import { until } from '../helpers/until.ts';
-import type { Reading } from './feed-client.ts';
-import { FeedClient, feedKind } from './feed-client.ts';
+import { feedKind } from './feed-client.ts';
 import type { RoutedDoc } from './resync-model.ts';
-import { doc, FUNCTIONS, OWN, USERS, visible } from './resync-model.ts';
+import { doc, FUNCTIONS, USERS } from './resync-model.ts';
+import { ResyncReaders } from './resync-readers.ts';
 
 // Invariants 2 and 3 at every step of an online resync: it is stopped after some of its steps, and
 // what each reader holds is what the mixture of functions lets it see; clients write meanwhile.
@@ -56,14 +56,6 @@ async function stopAt(db: TestDatabase, documents: number): Promise<ResyncStatus
   return resyncEnd(db);
 }
 
-async function write({ admin }: TestDatabase, key: string, json: object): Promise<boolean> {
-  const { json: stored } = await request('GET', `${admin}/${key}`);
-  const { _rev: rev } = stored as { _rev: string };
-  const answer = await request('PUT', `${admin}/${key}?rev=${rev}`, { json });
-  assert.ok(answer.status === 201 || answer.status === 403, answer.text);
-  return answer.status === 201;
-}
-
 let databases = 0;
 
 test('at every step each reader ends up with what the mixture lets it see', async () => {
@@ -75,50 +67,30 @@ test('at every step each reader ends up with what the mixture lets it see', asyn
         const urls = { public: gateway.public, admin: gateway.admin, metrics: gateway.metrics };
         const sync = FUNCTIONS[0]!.source;
         const db = await createDatabase({ urls }, `step${++databases}`, { sync });
-        for (const name of USERS) await putUser(db, name, { admin_channels: OWN[name]! });
+        const readers = new ResyncReaders(db);
+        await readers.create();
         let stored = docs.map((each, n): RoutedDoc => ({ id: id(n), doc: each, by: 0 }));
         const json = { docs: stored.map((each) => ({ _id: each.id, ...each.doc })) };
         await request('POST', `${db.admin}/_bulk_docs`, { json });
-        const clients = new Map(USERS.map((name) => [name, new FeedClient(db.public, name)]));
-
-        const check = async (
-          client: FeedClient,
-          name: string,
-          reading: Reading = NORMAL,
-        ): Promise<void> => {
-          const expected = visible(stored, name);
-          const allowed = new Set(expected);
-          await client.follow(reading, (row, rev) => {
-            if (rev !== undefined) assert.ok(allowed.has(row.id), `${name} is told of ${row.id}`);
-          });
-          const held = [...client.held.keys()].filter((key) => !key.startsWith('_')).toSorted();
-          assert.deepEqual(held, expected, `${name} of ${db.admin}`);
-        };
-
-        for (const [name, client] of clients) await check(client, name);
-        for (const { function: by, stopsAt, writes, goesOn, readers, feed, limit } of rounds) {
+        await readers.check(stored);
+        for (const { function: by, stopsAt, writes, goesOn, ...reading } of rounds) {
           await start(db, { sync: FUNCTIONS[by]!.source });
           const { docs_processed: done, status } = await stopAt(db, stopsAt);
           assert.ok(status === 'stopped' || done === DOCUMENTS, status);
           stored = stored.map((each, n) => (n < done ? { ...each, by } : each));
           for (const [n, changed] of writes)
-            if (await write(db, id(n), changed)) stored[n] = { id: id(n), doc: changed, by };
-          for (const name of readers) await check(clients.get(name)!, name, { feed, limit });
+            if (await readers.write(id(n), changed)) stored[n] = { id: id(n), doc: changed, by };
+          await readers.check(stored, reading);
           if (!goesOn) continue;
           await start(db, {});
           assert.equal((await resyncEnd(db)).status, 'completed');
           stored = stored.map((each) => ({ ...each, by }));
-          for (const name of readers) await check(clients.get(name)!, name, { feed, limit });
+          await readers.check(stored, reading);
         }
-        for (const [name, client] of clients) {
-          await check(client, name);
-          await check(new FeedClient(db.public, name), name);
-        }
+        await readers.checkAll(stored);
         await request('DELETE', `${db.admin}/`);
       },
     ),
     { numRuns: Number(process.env['RESYNC_RUNS'] ?? 2) },
   );
 });
-
-const NORMAL: Reading = { limit: 200, feed: 'normal' };

@@ -12,6 +12,8 @@ export const SYNC_FUNCTION = `function (doc, oldDoc) {
 export interface ModelDocument {
   rev: string;
   deleted: boolean;
+  /** An application wrote over it what is refused. What it grants holds. */
+  hidden?: boolean;
   channels: readonly string[];
   grant?: { to: string; channels: readonly string[] } | undefined;
   hire?: { user: string; role: string } | undefined;
@@ -42,7 +44,8 @@ export class SyncModel {
   visible(user: string): ReadonlyMap<string, string> {
     const visible = new Map<string, string>();
     for (const [id, doc] of this.documents)
-      if (!doc.deleted && this.maySee(user, doc.channels)) visible.set(id, doc.rev);
+      if (!doc.deleted && doc.hidden !== true && this.maySee(user, doc.channels))
+        visible.set(id, doc.rev);
     return visible;
   }
 

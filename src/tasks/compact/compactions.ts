@@ -159,12 +159,12 @@ export class Compactions {
     const { database, signal, inTrouble } = joined;
     const { createdAt } = database.record;
     const store = storeOf(served, type);
-    const state = (await store.read(createdAt))?.state;
-    if (state?.status !== 'running') return;
+    const task = await store.read(createdAt);
+    if (task?.state.status !== 'running') return;
     const { bucket, cache, member } = openBucketOf(served);
     const { observer, metadataId, config } = database;
     const collections = await collectionIds(bucket, config);
-    const { dryRun } = askedSchema.parse(state.asked);
+    const { dryRun } = askedSchema.parse(task.state.asked);
     const parts = { bucket, collections, observer, clock: this.#clock, dryRun };
     const work: TaskWork =
       type === 'tombstone'
@@ -172,9 +172,9 @@ export class Compactions {
         : new AttachmentWork(parts);
     await takePart({
       store,
+      task,
       work,
       member,
-      databaseCreatedAt: createdAt,
       clock: this.#clock,
       log: observer.log.with({ key: 'CRUD' }),
       signal,

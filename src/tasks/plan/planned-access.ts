@@ -81,7 +81,7 @@ function ownGrants({ principal, grants }: StoredPrincipal, options: AccessOption
     const text = textOf(grant);
     if (grant.until !== 0 || text === undefined) continue;
     before.add(text);
-    // The administrator's source is the collection 0.
+    // The collection 0 is that of administrators and of tokens.
     if (!options.planned.has(grant.sourceCollection)) after.add(text);
   }
   return { before, after };

@@ -67,7 +67,7 @@ export class Plans {
       nowMs: this.#clock.now(),
     });
     const { metadataId } = served.current;
-    await removeFindings(store.bucket, metadataId, store.prefix(task.state.run));
+    await removeFindings(store, metadataId, task);
     this.#join(served);
     return this.status(served);
   }
@@ -140,9 +140,9 @@ export class Plans {
     const collections = new Set(Array.from(contexts.values(), ({ id }) => id));
     await takePart({
       store,
+      task,
       work: new PlanWork(contexts),
       member: openBucket.member,
-      databaseCreatedAt: createdAt,
       clock: this.#clock,
       log: database.observer.log.with({ key: 'CRUD' }),
       signal,
@@ -192,7 +192,7 @@ export class Plans {
   /** What a completed plan found is in its report. */
   async #clean(store: TaskStore, { record, metadataId }: JoinedTask['database']): Promise<void> {
     const task = await store.read(record.createdAt);
-    if (task?.state.status === 'completed') await removeFindings(store.bucket, metadataId);
+    if (task?.state.status === 'completed') await removeFindings(store, metadataId, task);
   }
 }
 

@@ -9,6 +9,7 @@ import type {
 import { BATCH_MAX } from '../../bucket/bucket.ts';
 import type { RecordKey } from '../../bucket/records.ts';
 import { GatewayError } from '../../util/errors.ts';
+import type { StoredTask, TaskStore } from '../task-store.ts';
 
 /** Documents that are in the same channels now, and would be in the same by the new function. */
 export interface DocumentGroup {
@@ -91,23 +92,26 @@ export async function* readFindings(
   }
 }
 
-/** Forgets what plans of the database found, but for those whose names begin with `except`. */
+/**
+ * Forgets what other plans of the database found, and this one where it is completed; as
+ * `TaskStore.removeParts`.
+ */
 export async function removeFindings(
-  bucket: Bucket,
+  store: TaskStore,
   database: string,
-  except?: string,
+  task: StoredTask,
 ): Promise<void> {
+  const { run, status } = task.state;
+  const kept = status === 'completed' ? undefined : store.prefix(run);
   let gone: RecordKey[] = [];
-  const remove = async (): Promise<void> => {
-    await bucket.commit(gone.map((record) => ({ kind: 'record', record, value: null, expiry: 0 })));
-    gone = [];
-  };
-  for await (const { key } of list(bucket, database, '')) {
-    if (except !== undefined && key.id.startsWith(except)) continue;
+  for await (const { key } of list(store.bucket, database, '')) {
+    if (kept !== undefined && key.id.startsWith(kept)) continue;
     gone.push(key);
-    if (gone.length >= BATCH_MAX) await remove();
+    if (gone.length < BATCH_MAX) continue;
+    await store.removeRecords(task, gone);
+    gone = [];
   }
-  await remove();
+  await store.removeRecords(task, gone);
 }
 
 /** Records are long: few are in memory at a time. */

@@ -43,3 +43,20 @@ test('each user and role gets one new sequence in a run, however many processes 
     (cause) => isGatewayError(cause, 'unavailable'),
   );
 });
+
+test('a process that missed the end of its run changes nobody', async () => {
+  await using opened = await openTestPrincipals();
+  const { bucket, principals } = opened;
+  await principals.putRole('crew', {});
+  const record = { kind: 'task', database: 'db', id: 'resync' };
+  const [begun] = await bucket.commit([{ kind: 'record', record, value: '1', expiry: 0 }]);
+  assert.ok(begun?.ok);
+  const ifRecord = { record, cas: begun.cas };
+  await bucket.commit([{ kind: 'record', record, value: '2', expiry: 0 }]);
+  const before = await bucket.lastSequence();
+  await assert.rejects(
+    regeneratePrincipals(bucket, { database: 'db', run: 'first', ifRecord }, signal),
+    (cause) => isGatewayError(cause, 'unavailable') && /over/.test(cause.message),
+  );
+  assert.equal(await bucket.lastSequence(), before);
+});

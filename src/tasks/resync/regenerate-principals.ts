@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { BatchChange } from '../../bucket/batch-change.ts';
-import type { Bucket, Change, Grant, PrincipalKey } from '../../bucket/bucket.ts';
+import type { Bucket, Change, Grant, PrincipalKey, RecordChange } from '../../bucket/bucket.ts';
 import type { PrincipalChange } from '../../bucket/principal-change.ts';
 import type { RecordKey } from '../../bucket/records.ts';
 import type { Cas } from '../../document/types.ts';
@@ -28,10 +28,16 @@ type Progress = z.infer<typeof schema>;
  */
 export async function regeneratePrincipals(
   bucket: Bucket,
-  of: { readonly database: string; readonly run: string },
+  of: {
+    readonly database: string;
+    readonly run: string;
+    /** Of the task: whoever was paused until that is over changes nothing more. */
+    readonly ifRecord?: RecordChange['ifRecord'];
+  },
   signal: AbortSignal,
 ): Promise<void> {
   const record = { kind: 'regenerated_principals', database: of.database, id: 'resync' };
+  const { ifRecord } = of;
   let failures = 0;
   for (;;) {
     if (signal.aborted) throw new GatewayError('unavailable', 'the resync is left');
@@ -51,12 +57,22 @@ export async function regeneratePrincipals(
         : { run: of.run, kind, after: last };
     const changes: BatchChange['changes'] = [
       ...(await Promise.all(page.map(({ principal }) => same(bucket, of.database, principal)))),
-      { kind: 'record', record, ifCas: cas, value: JSON.stringify(next), expiry: 0 },
+      {
+        kind: 'record',
+        record,
+        ifCas: cas,
+        ...(ifRecord && { ifRecord }),
+        value: JSON.stringify(next),
+        expiry: 0,
+      },
     ];
     const batch: Change = { kind: 'batch', changes };
     const [result] = await bucket.commit([batch]);
+    const committed = must(result, 'one result for each change');
+    if (!committed.ok && committed.failed === 'record')
+      throw new GatewayError('unavailable', 'the resync is over');
     // NOTE: another process was faster, or an administrator changed one of them.
-    failures = must(result, 'one result for each change').ok ? 0 : failures + 1;
+    failures = committed.ok ? 0 : failures + 1;
     if (failures === ATTEMPTS_MAX)
       throw new GatewayError('unavailable', 'users are being changed all the time');
   }

@@ -3,7 +3,7 @@ import type { CollectionContext } from '../../database/collection-context.ts';
 import { nowSecs } from '../../database/collection-context.ts';
 import type { CurrentDocument } from '../../database/current-document.ts';
 import { revisionBody } from '../../database/current-document.ts';
-import type { Verdict } from '../../database/judge-revision.ts';
+import type { Judged, Verdict } from '../../database/judge-revision.ts';
 import { judgeRevision } from '../../database/judge-revision.ts';
 import { routedXattrCrc } from '../../database/user-xattr.ts';
 import { moveChannels, presentChannels } from '../../document/channel-state.ts';
@@ -59,8 +59,11 @@ export async function routingOf(
   current: CurrentDocument,
   { isBranched }: Pick<RerouteOptions, 'isBranched'>,
 ): Promise<Routing> {
-  const verdict = await judge(context, current, current.rev);
-  const { metadata } = current;
+  const { metadata, rev, deleted, body } = current;
+  const verdict =
+    body === null
+      ? await judge(context, current, rev)
+      : await judgeAs(context, current, { rev, deleted, body });
   const branches = isBranched
     ? await reroutedBranches(context, current, metadata.tree)
     : metadata.tree;
@@ -94,22 +97,24 @@ async function judge(
   current: CurrentDocument,
   rev: RevId,
 ): Promise<Verdict> {
-  const isWinner = rev === current.rev;
-  const content =
-    isWinner && current.body !== null
-      ? { body: current.body }
-      : await revisionBody(context, current, rev);
+  const content = await revisionBody(context, current, rev);
   if (content === undefined)
     throw new GatewayError('corrupt', `the body of the leaf ${rev} of the document is gone`);
-  const deleted = isWinner ? current.deleted : current.metadata.tree.get(rev)?.deleted === true;
+  const deleted = current.metadata.tree.get(rev)?.deleted === true;
+  return judgeAs(context, current, { rev, deleted, body: content.body });
+}
+
+function judgeAs(
+  context: CollectionContext,
+  { key: id, xattrs }: CurrentDocument,
+  revision: Pick<Judged, 'rev' | 'body' | 'deleted'>,
+): Promise<Verdict> {
   return judgeRevision(context, {
-    id: current.key,
-    rev,
-    body: content.body,
-    deleted,
+    id,
+    ...revision,
     parent: undefined,
     writer: { kind: 'admin' },
-    xattrs: current.xattrs,
+    xattrs,
     mustPass: 'unless broken',
   });
 }

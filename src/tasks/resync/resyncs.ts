@@ -186,10 +186,9 @@ export class Resyncs {
 
   async #workOnline(served: ServedDatabase, joined: JoinedTask): Promise<void> {
     const { database } = joined;
-    const { createdAt } = database.record;
     const openBucket = openBucketOf(served);
     const store = storeOf(served);
-    const task = await store.read(createdAt);
+    const task = await store.read(database.record.createdAt);
     if (task?.state.status !== 'running') return;
     const { collections } = resyncAskedSchema.parse(task.state.asked);
     await using opening = new AsyncDisposableStack();
@@ -199,7 +198,7 @@ export class Resyncs {
       opening,
     );
     const { observer } = database;
-    const parts = { store, openBucket, createdAt, contexts, observer, clock: this.#clock };
+    const parts = { store, openBucket, contexts, observer, clock: this.#clock };
     await takePartInResync(task, { ...parts, ...joined });
   }
 

@@ -17,7 +17,6 @@ import { ResyncWork } from './resync-work.ts';
 export interface ResyncParticipation {
   readonly store: TaskStore;
   readonly openBucket: OpenBucket;
-  readonly createdAt: string;
   /** By `scope.collection`. */
   readonly contexts: ReadonlyMap<string, CollectionContext>;
   readonly observer: Observer;
@@ -29,9 +28,10 @@ export interface ResyncParticipation {
 
 /** Works on a running resync until it has ended, or this process must leave it. */
 export async function takePartInResync(
-  { state }: StoredTask,
+  task: StoredTask,
   participation: ResyncParticipation,
 ): Promise<void> {
+  const { state } = task;
   const { store, openBucket, contexts, observer, signal, clock } = participation;
   const asked = resyncAskedSchema.parse(state.asked);
   const work = new ResyncWork(contexts, { always: asked.regenerateSequences });
@@ -39,9 +39,9 @@ export async function takePartInResync(
   log.info?.('takes part in a resync', { run: state.run, targeted: state.targeted });
   await takePart({
     store,
+    task,
     work,
     member: openBucket.member,
-    databaseCreatedAt: participation.createdAt,
     clock,
     log,
     signal,
@@ -49,7 +49,7 @@ export async function takePartInResync(
     inTrouble: participation.inTrouble,
     begin: () => requireSameFunctions(asked, contexts),
     finish: async () => {
-      if (asked.regenerateSequences) await regenerateUsers(state.run, participation);
+      if (asked.regenerateSequences) await regenerateUsers(task, participation);
       await noteResynced(asked, participation);
       return 'done';
     },
@@ -59,12 +59,14 @@ export async function takePartInResync(
 
 /** With new sequences for documents go such for users and roles. */
 async function regenerateUsers(
-  run: string,
-  { openBucket, contexts, signal }: ResyncParticipation,
+  { state: { run }, cas }: StoredTask,
+  { store, openBucket, contexts, signal }: ResyncParticipation,
 ): Promise<void> {
   const [context] = contexts.values();
   if (context === undefined) return;
-  await regeneratePrincipals(openBucket.bucket, { database: context.database, run }, signal);
+  const ifRecord = { record: store.record, cas };
+  const of = { database: context.database, run, ifRecord };
+  await regeneratePrincipals(openBucket.bucket, of, signal);
 }
 
 /** Throws `conflict` where the database is configured otherwise than when the run began. */
