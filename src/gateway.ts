@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openBucketServer } from './bucket/open-bucket.ts';
+import { auditSettings } from './config/audit-settings.ts';
 import { objectAt } from './config/check-table.ts';
 import { productVersion } from './config/product-version.ts';
 import { functionReader } from './config/read-function.ts';
@@ -9,6 +10,8 @@ import type { ReadStartupFile } from './database/startup-file.ts';
 import { StartupFile } from './database/startup-file.ts';
 import { GatewayEvents } from './events/gateway-events.ts';
 import { GatewayImports } from './import/gateway-imports.ts';
+import { Audit } from './observability/audit/audit.ts';
+import type { AuditSettings } from './observability/audit/audit.ts';
 import { createMetrics } from './observability/metrics.ts';
 import type { ProcessLog } from './observability/pino-log.ts';
 import { Passwords } from './principals/passwords.ts';
@@ -26,6 +29,7 @@ import { Ticker } from './rest/ticker.ts';
 import { startSandbox } from './sandbox/start-sandbox.ts';
 import { BackgroundTasks } from './tasks/background-tasks.ts';
 import type { Clock } from './util/clock.ts';
+import { GatewayError } from './util/errors.ts';
 import { OutgoingRequests } from './util/outgoing-requests.ts';
 
 /** A running gateway. Disposal stops it at once; `stop` lets open requests finish. */
@@ -61,6 +65,8 @@ export async function startGateway(
 ): Promise<Gateway> {
   await using opening = new AsyncDisposableStack();
   const metrics = createMetrics({ clock, lines: log.settings.lines });
+  const audit = openAudit(config, { metrics, clock, log });
+  if (audit !== undefined) opening.use(audit);
   const server = opening.use(await openBucketServer(config.bootstrap.server, { log, clock }));
   const sandbox = opening.use(await startSandbox({ log, clock }));
   const passwords = new Passwords({ cost: config.auth.bcrypt_cost });
@@ -70,12 +76,11 @@ export async function startGateway(
     new OutgoingRequests({ clock, allowedHosts: config.outgoing.allowed_hosts }),
   );
   const nodeUid = randomUUID();
-  const events = opening.use(
-    new GatewayEvents({ sandbox, clock, log, outgoing, config, node: nodeUid }),
-  );
+  const parts = { sandbox, clock, log, outgoing };
+  const events = opening.use(new GatewayEvents({ ...parts, config, node: nodeUid }));
   const imports = new GatewayImports({ clock });
-  const companions = [events, imports];
-  const shared = { sandbox, passwords, log, metrics, clock, variables, group, companions };
+  const companions = [...(audit === undefined ? [] : [audit]), events, imports];
+  const shared = { ...parts, passwords, metrics, audit, variables, group, companions };
   const registry = opening.use(
     await DatabaseRegistry.open(shared, server, {
       isLocal: config.databases !== undefined,
@@ -100,6 +105,7 @@ export async function startGateway(
     log,
     logSettings: log.settings,
     metrics,
+    audit,
     clock,
     events,
     imports,
@@ -108,6 +114,7 @@ export async function startGateway(
     readFunction: functionReader(outgoing),
   });
   const servers = await listen(config, services, opening);
+  audit?.tell('gatewayStarted', startFields(config, services.version));
   const open = opening.move();
   return {
     urls: { public: servers.public.url, admin: servers.admin.url, metrics: servers.metrics.url },
@@ -118,6 +125,38 @@ export async function startGateway(
       await open.disposeAsync();
     },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
+}
+
+/** Throws `badRequest` where its file cannot be opened. */
+function openAudit(
+  { logging }: StartupConfig,
+  parts: Pick<AuditSettings, 'metrics' | 'clock' | 'log'>,
+): Audit | undefined {
+  const settings = auditSettings(logging.audit);
+  if (settings === undefined) return undefined;
+  try {
+    return new Audit({ ...settings, ...parts });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new GatewayError('badRequest', `logging.audit.audit_log_file_path: ${why}`, { cause });
+  }
+}
+
+/** What the audit log tells of a start. */
+function startFields(
+  { api, auth, logging, bootstrap, ...rest }: StartupConfig,
+  version: string,
+): Readonly<Record<string, unknown>> {
+  return {
+    sg_version: version,
+    admin_interface_authentication: api.admin_interface_authentication,
+    metrics_interface_authentication: api.metrics_interface_authentication,
+    bcrypt_cost: auth.bcrypt_cost,
+    disable_persistent_config: rest.disable_persistent_config || rest.databases !== undefined,
+    log_file_path: logging.log_file_path ?? '',
+    use_tls_server: bootstrap.use_tls_server ?? false,
+    server_tls_skip_verify: bootstrap.server_tls_skip_verify ?? false,
   };
 }
 
@@ -132,6 +171,7 @@ function restServices(
     | 'log'
     | 'logSettings'
     | 'metrics'
+    | 'audit'
     | 'clock'
     | 'nodeUid'
     | 'reload'

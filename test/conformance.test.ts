@@ -12,8 +12,6 @@ const SCENARIOS = path.join(import.meta.dirname, 'conformance/scenarios');
 
 /** Folders, and scenarios of others, whose features are not there yet, with what is missing. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  'auth/config': 'local_jwt',
-  'doc-tools/misc-endpoints': 'auditing',
   'online-offline/admin-while-offline': 'replication between gateways',
   'online-offline/public-while-offline': '_blipsync',
   replication: 'replication between gateways',

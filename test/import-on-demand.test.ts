@@ -70,6 +70,39 @@ describe('with import_docs false', { concurrency: false }, () => {
     assert.match(await shared.put('edited', { n: 5 }), /^5-/);
   });
 
+  test('a deletion that a read meets is told to who had the document', async () => {
+    using shared = await share('deleted');
+    const { db, app } = shared;
+    await putUser(db, 'ann', { admin_channels: ['a'] });
+    const as = `ann:${PASSWORD}`;
+    const rows = async (): Promise<unknown> => {
+      const { json } = await request('GET', `${db.public}/_changes?since=0`, { as });
+      const { results } = json as { results: { id: string; removed?: unknown; deleted?: true }[] };
+      return results.filter(({ id }) => id === 'd').map((row) => [row.removed, row.deleted]);
+    };
+    await shared.put('d', { channels: ['a'] });
+    app.remove('d');
+    assert.deepEqual(await rows(), [[undefined, undefined]], 'the feed does not import');
+    await request('GET', `${db.public}/d`, { as });
+    assert.equal((await shared.read('d')).reason, 'deleted');
+    assert.deepEqual(await rows(), [[['a'], true]]);
+    assert.match((await shared.changes())[0] ?? '', /^d 2-/);
+  });
+
+  test('of many who meet it at once one imports it, and the others find it done', async () => {
+    using shared = await share('many');
+    const { app } = shared;
+    for (let n = 1; n <= 3; n++) {
+      app.put('d', { n });
+      const answers = await Promise.all(Array.from({ length: 20 }, () => shared.read('d')));
+      assert.deepEqual(new Set(answers.map((each) => each['n'])), new Set([n]));
+      assert.equal(new Set(answers.map(({ _rev }) => _rev)).size, 1);
+    }
+    assert.match(await shared.revOf('d'), /^3-/);
+    assert.equal(await shared.figure('shared_bucket_import_import_count'), 3);
+    assert.ok((await shared.figure('shared_bucket_import_import_cancel_cas')) > 0);
+  });
+
   test('every way to a document by its id imports it', async () => {
     using shared = await share('ways');
     const { db, app } = shared;
@@ -169,7 +202,8 @@ test('options are changed without a restart', async () => {
   using shared = await share('options');
   const { app } = shared;
   app.put('a', { n: 1 });
-  await shared.configure({ import_docs: true, import_partitions: 3 });
+  await shared.configure({ import_docs: 'continuous', import_partitions: 3 });
+  assert.equal((await shared.status()).import_docs, true);
   await shared.untilChanges(1);
   await until('three partitions are held', async () => {
     const { partitions } = await shared.status();
@@ -188,6 +222,7 @@ test('options are changed without a restart', async () => {
     assert.deepEqual([read.status, read.reason], [404, 'Not imported']);
   }
   assert.equal((await shared.status()).enabled, false);
+  assert.equal((await shared.status()).import_docs, false, 'whatever import_docs says');
   assert.equal((await shared.get('b')).status, 200);
   assert.doesNotMatch((await shared.get('_changes?include_docs=true')).text, /secret/);
   await shared.configure({ enable_shared_bucket_access: true });

@@ -199,6 +199,23 @@ describe('what an application writes', { concurrency: false }, () => {
     assert.equal((await shared.get('array')).status, 200);
     assert.equal((await shared.rejected()).length, bad.length - 1);
   });
+
+  test('that was too large comes in when documents may be larger', async () => {
+    using shared = await share('limit', { limits: { document_bytes_max: 2000 } });
+    const { app } = shared;
+    app.put('large', { text: 'x'.repeat(2000) });
+    app.put('larger', { text: 'x'.repeat(5000) });
+    app.put('text', 'hello');
+    for (const id of ['large', 'larger', 'text']) await shared.untilRejected(id);
+    await shared.configure({ limits: { document_bytes_max: 4000 } });
+    await shared.untilChanges(1);
+    await shared.untilIdle();
+    assert.match((await shared.changes())[0] ?? '', /^large 1-/);
+    const listed = (await shared.rejected()).map(({ id, reason }) => `${id}: ${reason}`);
+    assert.match(listed.join(), /^larger: a document may have 4000 bytes,text: .*no document/);
+    await shared.configure({ limits: { document_bytes_max: 3000 } });
+    assert.equal((await shared.get('large')).status, 200);
+  });
 });
 
 describe('what is refused', { concurrency: false }, () => {

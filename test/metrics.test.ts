@@ -91,6 +91,10 @@ const MOVED_BY: Readonly<Record<Counter, (() => Promise<unknown>) | string>> = {
   admin_net_bytes_sent: () => write({}),
   pub_net_bytes_recv: read,
   pub_net_bytes_sent: read,
+  num_audits_logged: 'it has no audit log: see test/audit.test.ts',
+  num_audits_filtered_by_user: 'it has no audit log: see test/audit.test.ts',
+  num_audits_filtered_by_role: 'it has no audit log: see test/audit.test.ts',
+  num_audits_dropped: 'it has no audit log: see test/audit.test.ts',
 
   num_doc_reads_rest: read,
   num_doc_reads_blip: 'no BLIP yet',

@@ -13,7 +13,13 @@ import { temporaryFolder } from './helpers/temporary-folder.ts';
 // tells what the block before it prints.
 
 const ROOT = path.join(import.meta.dirname, '..');
-const PAGES = ['README.md', 'docs/concepts.md', 'docs/sync-function.md', 'docs/import.md'];
+const PAGES = [
+  'README.md',
+  'docs/concepts.md',
+  'docs/sync-function.md',
+  'docs/import.md',
+  'docs/tokens.md',
+];
 const BLOCK_MS_MAX = 60_000;
 
 interface Block {

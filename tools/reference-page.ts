@@ -1,6 +1,8 @@
 import { DATABASE_OPTIONS } from '../src/config/database-options.ts';
 import type { Option, OptionEntry, OptionStatus, OptionTable } from '../src/config/option.ts';
 import { STARTUP_OPTIONS } from '../src/config/startup-options.ts';
+import type { AuditEvent } from '../src/observability/audit/audit-event.ts';
+import { AUDIT_EVENTS } from '../src/observability/audit/audit-events.ts';
 import { METRICS } from '../src/observability/metric-table.ts';
 
 /** The page of all options, made from the tables that the gateway itself reads. */
@@ -29,6 +31,26 @@ export function metricsPage(): string {
     ...rows,
     '',
   ].join('\n');
+}
+
+/** The page of all events of the audit log. */
+export function auditEventsPage(): string {
+  const rows = Object.values<AuditEvent>(AUDIT_EVENTS)
+    .toSorted((a, b) => a.id - b.id)
+    .map((event) =>
+      row([
+        String(event.id),
+        event.name,
+        event.description,
+        event.scope,
+        event.type,
+        event.isFilterable ? (event.isDefault ? 'on' : 'off') : 'always on',
+        event.isTold ? 'told' : 'later',
+        event.fields.map(code).join(', '),
+      ]),
+    );
+  const head = ['id', 'name', 'description', 'scope', 'type', 'by default', 'here', 'fields'];
+  return [AUDIT_TEXT, row(head), rule(head.length), ...rows, ''].join('\n');
 }
 
 const INTRODUCTION = `# Configuration
@@ -90,6 +112,16 @@ This page is made by \`npm run docs\` from \`src/observability/metric-table.ts\`
 
 \`GET /metrics\` on the metrics interface tells them in Prometheus' text form. Names and units are
 Sync Gateway's. Those per database have the label \`database\`. \`sgw_up\` is 1.
+`;
+
+const AUDIT_TEXT = `# Events of the audit log
+
+This page is made by \`npm run docs\` from the tables in \`src/observability/audit/\`; do not edit it.
+[audit.md](audit.md) tells how the log is switched on and what its lines look like.
+
+Ids, names and descriptions are Sync Gateway's. The *scope* says where an event is chosen: \`global\`
+in the start-up configuration, \`database\` by each database. *here*: \`told\`, or \`later\`: its id is
+accepted, but what it tells of does not exist yet. *fields* are those beside what every line has.
 `;
 
 const STATUS_WORDS: Readonly<Record<OptionStatus, string>> = {

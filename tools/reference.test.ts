@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { configurationPage, metricsPage } from './reference-page.ts';
+import { auditEventsPage, configurationPage, metricsPage } from './reference-page.ts';
 
 const read = (name: string) => readFile(new URL(`../docs/${name}`, import.meta.url), 'utf8');
 
-test('docs/configuration.md and docs/metrics.md are what the tables say (npm run docs)', async () => {
+test('the reference pages of docs/ are what the tables say (npm run docs)', async () => {
   assert.equal(await read('configuration.md'), configurationPage());
   assert.equal(await read('metrics.md'), metricsPage());
+  assert.equal(await read('audit-events.md'), auditEventsPage());
 });

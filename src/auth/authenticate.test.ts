@@ -6,6 +6,7 @@ import { openTestPrincipals } from '../principals/test-principals.ts';
 import { systemClock } from '../util/clock.ts';
 import { Authenticator } from './authenticate.ts';
 import { sessionAnswer } from './session-answer.ts';
+import { TokenVerifier } from './token-verifier.ts';
 
 const unauthorized = { tag: 'unauthorized' };
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
@@ -19,6 +20,7 @@ async function openAuthenticator({ disablePasswordAuth = false } = {}) {
     sessions: t.sessions,
     cookieName: 'SyncGatewaySession',
     disablePasswordAuth,
+    tokens: new TokenVerifier([], t.clock),
     observer: { database: 'db', log: silentLog, metrics },
     clock: t.clock,
   });

@@ -1,12 +1,15 @@
 import { authenticated } from '../observability/events.ts';
 import type { Observer } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
+import { auditedReader } from '../principals/audited-reader.ts';
 import type { Principals } from '../principals/principals.ts';
 import type { Session, Sessions } from '../principals/sessions.ts';
 import type { Clock } from '../util/clock.ts';
-import { GatewayError } from '../util/errors.ts';
+import { GatewayError, isGatewayError } from '../util/errors.ts';
 import { parseBasicCredentials } from './basic-credentials.ts';
+import { bearerToken, isBearer } from './bearer-token.ts';
 import { cookieValue } from './cookies.ts';
+import type { TokenVerifier } from './token-verifier.ts';
 
 /** The headers of a request that say who sends it. */
 export interface Credentials {
@@ -19,6 +22,12 @@ export type Identity =
   | { readonly by: 'guest'; readonly reader: Reader }
   | { readonly by: 'password'; readonly reader: Reader }
   | {
+      readonly by: 'token';
+      readonly reader: Reader;
+      /** Whether it may have a session. */
+      readonly sessions: boolean;
+    }
+  | {
       readonly by: 'session';
       readonly reader: Reader;
       readonly session: Session;
@@ -30,8 +39,9 @@ export interface AuthenticatorOptions {
   readonly principals: Principals;
   readonly sessions: Sessions;
   readonly cookieName: string;
-  /** `disable_password_auth`: sessions that administrators make are then the only way in. */
+  /** `disable_password_auth`: tokens, and sessions, are then the only ways in. */
   readonly disablePasswordAuth: boolean;
+  readonly tokens: TokenVerifier;
   readonly observer: Observer;
   readonly clock: Clock;
 }
@@ -63,7 +73,10 @@ export class Authenticator {
     { authorization, cookie }: Credentials,
     signal: AbortSignal | undefined,
   ): Promise<Identity> | undefined {
-    if (authorization !== undefined) return this.#byPassword(authorization, signal);
+    if (authorization !== undefined)
+      return isBearer(authorization)
+        ? this.#byToken(authorization)
+        : this.#byPassword(authorization, signal);
     const id = cookie && cookieValue(cookie, this.#options.cookieName);
     return id ? this.#bySession(id) : undefined;
   }
@@ -81,12 +94,20 @@ export class Authenticator {
   }
 
   /** For `POST _session`. Throws as `authenticate`. */
-  async login(name: string, password: string, signal?: AbortSignal): Promise<Reader> {
+  login(name: string, password: string, signal?: AbortSignal): Promise<Reader> {
+    return this.#verify({ name, password }, 'login', signal);
+  }
+
+  async #verify(
+    { name, password }: { readonly name: string; readonly password: string },
+    by: 'basic' | 'login',
+    signal: AbortSignal | undefined,
+  ): Promise<Reader> {
     const startMs = this.#options.clock.now();
     const reader = this.#options.disablePasswordAuth
       ? undefined
       : await this.#options.principals.verifyPassword(name, password, signal);
-    this.#tell(name, reader !== undefined, startMs);
+    this.#tell({ user: name, by, startMs, reader });
     if (reader === undefined) throw wrongCredentials();
     return reader;
   }
@@ -94,26 +115,65 @@ export class Authenticator {
   async #byPassword(authorization: string, signal: AbortSignal | undefined): Promise<Identity> {
     const credentials = parseBasicCredentials(authorization);
     if (credentials === undefined) {
-      this.#tell('', false, this.#options.clock.now());
+      const startMs = this.#options.clock.now();
+      this.#tell({ user: '', by: 'basic', startMs, reader: undefined });
       throw wrongCredentials();
     }
-    const { name, password } = credentials;
-    return { by: 'password', reader: await this.login(name, password, signal) };
+    return { by: 'password', reader: await this.#verify(credentials, 'basic', signal) };
+  }
+
+  async #byToken(authorization: string): Promise<Identity> {
+    const startMs = this.#options.clock.now();
+    let user = '';
+    try {
+      const token = bearerToken(authorization);
+      if (token === undefined) throw refused('it is no JSON Web Token, or too long');
+      const { user: told, provider } = await this.#options.tokens.verify(token);
+      user = told.name;
+      const { register, sessions } = provider.options;
+      const found = { register, nowMs: startMs };
+      const reader = await this.#options.principals.tokenReader(told, found);
+      if (reader === undefined) throw refused('there is no such user, or it is disabled');
+      this.#tell({ user, by: 'jwt', startMs, reader });
+      return { by: 'token', reader, sessions };
+    } catch (cause) {
+      if (!isGatewayError(cause, 'unauthorized', 'unavailable')) throw cause;
+      this.#tell({ user, by: 'jwt', startMs, reader: undefined, why: cause.message });
+      // NOTE: who guesses learns nothing; the log has the reason.
+      throw cause.tag === 'unauthorized' ? wrongCredentials() : cause;
+    }
   }
 
   async #bySession(id: string): Promise<Identity> {
     const startMs = this.#options.clock.now();
     const valid = await this.#options.sessions.verify(id);
-    this.#tell(valid?.session.user ?? '', valid !== undefined, startMs);
+    const user = valid?.session.user ?? '';
+    this.#tell({ user, by: 'session', startMs, reader: valid?.reader });
     if (valid === undefined) throw new GatewayError('unauthorized', 'the session is not valid');
     return { by: 'session', ...valid };
   }
 
-  #tell(user: string, ok: boolean, startMs: number): void {
-    const elapsedMs = this.#options.clock.now() - startMs;
-    authenticated(this.#options.observer, { ok, user, elapsedMs });
+  #tell({ user, by, startMs, reader, why }: Attempt): void {
+    const { observer, clock } = this.#options;
+    const elapsedMs = clock.now() - startMs;
+    const isAudited = reader !== undefined && observer.audit !== undefined;
+    const sender = isAudited ? auditedReader(reader) : undefined;
+    authenticated(observer, { ok: reader !== undefined, user, elapsedMs, by, sender, why });
   }
 }
+
+interface Attempt {
+  /** As it is named. */
+  readonly user: string;
+  readonly by: 'basic' | 'login' | 'session' | 'jwt';
+  readonly startMs: number;
+  /** Undefined where it is refused. */
+  readonly reader: Reader | undefined;
+  /** Why it is refused, where that is more than "wrong". */
+  readonly why?: string;
+}
+
+const refused = (why: string): GatewayError => new GatewayError('unauthorized', why);
 
 /** The same for a wrong name and a wrong password: who guesses learns nothing. */
 function wrongCredentials(): GatewayError {

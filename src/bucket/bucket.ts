@@ -81,7 +81,8 @@ export interface Bucket extends AsyncDisposable, AttachmentStore, BucketUpkeep, 
   /**
    * Applies each change whose preconditions hold, all of them in one durable transaction, and gives
    * one result for each, in the order given. Changes see the effects of earlier ones of the same
-   * call. Each applied document or principal change takes the next sequence; a record takes none.
+   * call. Each applied document or principal change takes the next sequence, and a rejection that
+   * hides a revision; a record takes none.
    * When the promise resolves, everything applied survives the end of the process and power loss.
    */
   commit(changes: readonly Change[]): Promise<readonly CommitResult[]>;
@@ -210,7 +211,10 @@ export interface StoredMetadata {
   readonly text: string;
 }
 
-/** Bits of `flags`, as the reference numbers them. */
+/**
+ * Bits of `flags`, as the reference numbers them. `hidden`: a stranger wrote over the revision, and
+ * that was refused.
+ */
 export const FLAG = { deleted: 1, removed: 2, hidden: 4, conflict: 8, branched: 16 } as const;
 
 export interface RevisionBody {
@@ -466,7 +470,10 @@ export interface StoredPrincipal {
 }
 
 export interface StoredGrant extends Grant {
-  /** The document that grants, with its collection; `` and 0: the administrator. */
+  /**
+   * The document that grants, with its collection. Of the collection 0: the administrator (``), or
+   * the issuer of a token that claims it.
+   */
   readonly source: string;
   readonly sourceCollection: CollectionId;
   /** It holds from this sequence (inclusive) … */

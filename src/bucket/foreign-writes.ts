@@ -1,5 +1,5 @@
-import type { Cas, DocId } from '../document/types.ts';
-import type { CollectionId, Judgement } from './bucket.ts';
+import type { Cas, DocId, RevId, Sequence } from '../document/types.ts';
+import type { ChannelChange, CollectionId, Judgement } from './bucket.ts';
 
 /**
  * Foreign writes: those that did not come through a gateway, of whoever writes to the bucket
@@ -34,23 +34,31 @@ export interface ForeignWrites {
   /** How many are queued, counted up to `countMax`, and since when the first of them is. */
   backlog(collection: CollectionId, countMax: number): Promise<ForeignBacklog>;
 
-  /** Refused documents in the order of the UTF-8 bytes of their keys. At most BATCH_MAX. */
+  /**
+   * Refused documents in the order of the UTF-8 bytes of their keys. At most BATCH_MAX. A key that
+   * is no UTF-8 is told in hexadecimal, as `x'FF'`.
+   */
   listRejected(
     collection: CollectionId,
     range: { readonly after?: DocId; readonly limit: number },
   ): Promise<readonly RejectedWrite[]>;
 
-  /** Which of these documents are refused. At most BATCH_MAX keys. Cheap where none is. */
-  rejectedAmong(collection: CollectionId, keys: readonly DocId[]): Promise<ReadonlySet<DocId>>;
-
   /** Counted up to `countMax`. */
   countRejected(collection: CollectionId, countMax: number): Promise<number>;
 
   /**
-   * Puts those that filter or function refused back into the queue, in the order of their keys: at
-   * most BATCH_MAX of those after `after`. Gives the key to go on after; undefined at the end.
+   * Puts refused documents back into the queue, in the order of their keys: at most BATCH_MAX of
+   * those after `after`. Gives the key to go on after; undefined at the end. What the store itself
+   * refused is none of them.
    */
-  queueRejected(collection: CollectionId, after?: DocId): Promise<DocId | undefined>;
+  queueRejected(
+    collection: CollectionId,
+    which: {
+      readonly after?: DocId | undefined;
+      /** Those that were refused for their form, too: not by filter or function alone. */
+      readonly unfit: boolean;
+    },
+  ): Promise<DocId | undefined>;
 
   /** Why every document is being looked at again; undefined where it is not. */
   recheck(): Promise<ForeignRecheck | undefined>;
@@ -98,8 +106,8 @@ export const FOREIGN_BODY_BYTES_MAX = 20 * 1024 * 1024;
 
 /**
  * A foreign write is not taken in, for now: it leaves the queue, is listed as rejected, and stays
- * foreign. Takes no sequence. The document's next foreign write, and `queueRejected`, queue it
- * again.
+ * foreign. Takes no sequence, unless it hides a revision. The document's next foreign write, and
+ * `queueRejected`, queue it again.
  */
 export interface RejectionChange extends Judgement {
   readonly kind: 'rejection';
@@ -109,6 +117,21 @@ export interface RejectionChange extends Judgement {
   readonly ifCas: Cas;
   readonly rejectedAs: RejectedAs;
   readonly reason: string;
+  /** The revision before, where clients may have seen it. */
+  readonly hides?: HiddenRevision;
+}
+
+/**
+ * The document with its winner hidden: it takes the next sequence, and leaves its channels there.
+ * Its CAS stays the stranger's. Where it has another sequence than `ofSeq` by now, somebody else
+ * has hidden it: then that stays as it is.
+ */
+export interface HiddenRevision {
+  readonly ofSeq: Sequence;
+  readonly rev: RevId;
+  readonly flags: number;
+  readonly metadata: string;
+  readonly channels: ChannelChange;
 }
 
 /**

@@ -14,4 +14,13 @@ export interface PrincipalChange {
   readonly value: string | null;
   /** All grants that the administrator now makes to this principal; others of that source end. */
   readonly grants: readonly Grant[];
+  /** What tokens give it; absent: as it was. */
+  readonly claimed?: ClaimedGrants;
+}
+
+/** All grants that the claims of a token make to a user; those of earlier tokens end. */
+export interface ClaimedGrants {
+  /** Who issued the token: the source of the grants. Empty where there are none. */
+  readonly issuer: string;
+  readonly grants: readonly Grant[];
 }

@@ -228,6 +228,22 @@ test('a poll with nothing new is answered without reading the index', async () =
   assert.equal(counted.reads(), before);
 });
 
+test('a feed that began with nothing new is told from memory what comes then', async () => {
+  await using db = await openTestFeeds();
+  await db.user('ann', ['a']);
+  const counted = countReads(db.bucket);
+  await using followed = await openTestFeeds({ bucket: counted.bucket });
+  using feed = followed.feed('ann', { since: { seq: await db.bucket.lastSequence() } });
+  assert.deepEqual(await drain(feed), []);
+  await followed.put('k1', ['a']);
+  await caughtUp(followed);
+  assert.deepEqual(
+    (await drain(feed)).map(({ id }) => id),
+    ['k1'],
+  );
+  assert.equal(counted.reads(), 0);
+});
+
 /** The same bucket, whose methods may be replaced. */
 function withMethods(bucket: Bucket, methods: Partial<Bucket>): Bucket {
   return new Proxy(bucket, {

@@ -111,6 +111,7 @@ export class ChangesFeed implements Disposable {
       const view = await this.#freshView();
       if (!this.#follows && this.#isQuiet(view, end)) {
         if (end > this.#at.seq) this.#at = { seq: end };
+        this.#follows = true;
         return this.#page([], true);
       }
       const walked = await this.#walk(view);

@@ -1,3 +1,4 @@
+import { quoteJson } from '../document/quote-json.ts';
 import type { RevId } from '../document/types.ts';
 import { sequenceJson, type SequenceId } from './sequence-id.ts';
 
@@ -26,12 +27,10 @@ export interface RowParts extends Omit<FeedRow, 'text'> {
 }
 
 const NOTHING: readonly string[] = [];
-/** Text that JSON writes as it is. */
-const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 export function makeRow(parts: RowParts): FeedRow {
   const { at, id, revs, deleted, removed, gone, revoked } = parts;
-  let text = `{"seq":${sequenceJson(at)},"id":${quote(id)}`;
+  let text = `{"seq":${sequenceJson(at)},"id":${quoteJson(id)}`;
   if (deleted) text += ',"deleted":true';
   if (removed.length > 0) text += `,"removed":${JSON.stringify(removed)}`;
   if (parts.doc !== undefined) text += `,"doc":${parts.doc}`;
@@ -39,6 +38,33 @@ export function makeRow(parts: RowParts): FeedRow {
   const changes = revs.map((rev) => `{"rev":"${rev}"}`).join(',');
   text += revoked ? `,"changes":[${changes}],"revoked":true}` : `,"changes":[${changes}]}`;
   return { at, id, revs, deleted, removed, gone, revoked, text };
+}
+
+/**
+ * The row of a document as most are: of one revision that is there, in channels of the reader.
+ * `doc`: JSON text of the document, where it is wanted.
+ */
+export function makePlainRow(
+  at: SequenceId,
+  { id, rev }: { readonly id: string; readonly rev: RevId },
+  doc: string | undefined,
+): FeedRow {
+  const begin = `{"seq":${sequenceJson(at)},"id":${quoteJson(id)},`;
+  // Revision ids need no escapes: see `parseRevId`.
+  const text =
+    doc === undefined
+      ? `${begin}"changes":[{"rev":"${rev}"}]}`
+      : `${begin}"doc":${doc},"changes":[{"rev":"${rev}"}]}`;
+  return {
+    at,
+    id,
+    revs: [rev],
+    deleted: false,
+    removed: NOTHING,
+    gone: false,
+    revoked: false,
+    text,
+  };
 }
 
 /** The row that tells a user of a change of its own record; the guest's name is ``. */
@@ -53,8 +79,4 @@ export function makeUserRow(at: SequenceId, name: string): FeedRow {
     gone: false,
     revoked: false,
   });
-}
-
-function quote(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }

@@ -66,11 +66,13 @@ function tellOne(
     key: document.key,
     rev,
     flags,
-    body: document.body,
+    // Another CAS is a stranger's write, which is no part of this revision.
+    body: document.cas === document.metadata.cas ? document.body : null,
     metadata: text,
   };
   const seen = (period: EndedPeriod): boolean => wasSeen(now, metadata, period);
-  if (view.mayRead(present)) {
+  const isHidden = (flags & FLAG.hidden) !== 0;
+  if (!isHidden && view.mayRead(present)) {
     const isDeleted = (flags & FLAG.deleted) !== 0;
     const isNews = isDeleted
       ? closed.some(seen) || (seq === at.seq && earlier.some(seen))
@@ -96,7 +98,11 @@ function isOpened({ at, opened }: LostCandidate, present: readonly string[]): bo
 /** Whether the document was in the period's channel while the reader had that. */
 function wasSeen(now: RowSource, metadata: SyncMetadata, period: EndedPeriod): boolean {
   const { channel, from, until } = period;
-  if (channel === ALL_CHANNELS) return now.seq < until || generationOf(now.rev) > 1;
+  if (channel === ALL_CHANNELS) {
+    // Where its row moved on without a revision, the document was there before.
+    const written = metadata.revisionSeq ?? now.seq;
+    return written < until || generationOf(now.rev) > 1;
+  }
   const state = metadata.channels.get(channel);
   if (state === undefined) return false;
   if (state.since < until && (state.left === undefined || state.left.seq > from)) return true;

@@ -1,5 +1,6 @@
 import { BATCH_MAX, FLAG } from '../bucket/bucket.ts';
 import type { ChannelPage, ChannelRequest, ChannelRow } from '../bucket/bucket.ts';
+import { ALL_CHANNELS } from '../channels/channel-name.ts';
 import { ZERO, type Sequence } from '../document/types.ts';
 import { makeUserRow, type FeedRow } from './feed-row.ts';
 import type { FeedView, Turn } from './feed-view.ts';
@@ -198,14 +199,15 @@ export class PageWalk {
     return undefined;
   }
 
-  /** The row of an entry that stands alone at its sequence. */
+  /** The row of an entry that stands alone at its sequence, which is where the position is. */
   #single(entry: ChannelRow): FeedRow | undefined {
     const { style } = this.#options;
-    const at = { seq: entry.seq };
+    const at = this.#at;
     const { channel } = entry;
     if (channel !== undefined && !this.#isHeld(channel, entry)) return undefined;
-    if (channel !== undefined && (entry.flags & FLAG.removed) !== 0) {
-      const marks: RowMarks = { removed: [channel], gone: true, revoked: false };
+    // What is hidden has left all channels: who has all of them has lost it too.
+    if ((entry.flags & (channel === undefined ? FLAG.hidden : FLAG.removed)) !== 0) {
+      const marks: RowMarks = { removed: [channel ?? ALL_CHANNELS], gone: true, revoked: false };
       return rowOf(entry, at, { style, marks });
     }
     if (!isShared(entry)) return rowOf(entry, at, { style, marks: UNMARKED });
@@ -233,7 +235,7 @@ export class PageWalk {
     const source = holding ?? leaving;
     if (source === undefined) return undefined;
     const marks = { removed: removed.toSorted(), gone: holding === undefined, revoked: false };
-    return rowOf(source, { seq: source.seq }, { style, marks });
+    return rowOf(source, this.#at, { style, marks });
   }
 
   /**

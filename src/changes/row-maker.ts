@@ -2,7 +2,7 @@ import { FLAG } from '../bucket/bucket.ts';
 import { renderDocument } from '../document/render-document.ts';
 import { parseMetadata } from '../document/sync-metadata.ts';
 import type { DocId, RevId, Sequence } from '../document/types.ts';
-import { makeRow, type FeedRow } from './feed-row.ts';
+import { makePlainRow, makeRow, type FeedRow } from './feed-row.ts';
 import type { SequenceId } from './sequence-id.ts';
 
 /** What a reader wants to see of each row. */
@@ -49,20 +49,18 @@ export function rowOf(
   const { style, marks } = options;
   const deleted = (source.flags & FLAG.deleted) !== 0;
   if (style.activeOnly && (deleted || marks.gone)) return undefined;
-  return makeRow({
-    at,
-    id: source.key,
-    deleted,
-    revs: style.allLeaves ? leavesOf(source, marks) : [source.rev],
-    doc: style.includeDocs ? docOf(source, deleted, marks) : undefined,
-    ...marks,
-  });
+  const doc = style.includeDocs ? docOf(source, deleted, marks) : undefined;
+  const { key: id, rev } = source;
+  const isOneRev = !style.allLeaves || (source.flags & BRANCHES) === 0;
+  if (marks === UNMARKED && !deleted && isOneRev) return makePlainRow(at, { id, rev }, doc);
+  const revs = isOneRev ? [rev] : leavesOf(source, marks);
+  return makeRow({ at, id, deleted, revs, doc, ...marks });
 }
 
 /** The winner first. A row of a past state tells that state's revision alone. */
 function leavesOf(source: RowSource, marks: RowMarks): readonly RevId[] {
-  const { metadata, flags, rev, seq } = source;
-  if (metadata === undefined || marks.gone || (flags & BRANCHES) === 0) return [rev];
+  const { metadata, rev, seq } = source;
+  if (metadata === undefined || marks.gone) return [rev];
   return parseMetadata(metadata, seq)
     .tree.leaves()
     .map((leaf) => leaf.rev);

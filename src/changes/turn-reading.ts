@@ -102,7 +102,7 @@ export class TurnReading {
   #isOpened({ seq, flags, channel = ALL_CHANNELS }: ChannelRow): boolean {
     return (
       seq < this.#trigger &&
-      (flags & (FLAG.removed | FLAG.deleted)) === 0 &&
+      (flags & (FLAG.removed | FLAG.deleted | FLAG.hidden)) === 0 &&
       this.#opened.has(channel)
     );
   }

@@ -60,6 +60,11 @@ export function givenConfigAnswer(
   return redact(DATABASE_OPTIONS, { ...given, name, bucket });
 }
 
+/** What an administrator sent of a configuration, with secrets hidden. */
+export function redactedConfig(given: JsonObject): JsonObject {
+  return redact(DATABASE_OPTIONS, given);
+}
+
 export interface StartupAnswerOptions {
   /** With every default, and what changed since the start. */
   readonly includeRuntime?: boolean;

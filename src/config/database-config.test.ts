@@ -116,7 +116,6 @@ test('users.GUEST is the older form of guest, and no other principal may be name
 test('what a later version brings is refused by name, unless it asks for nothing new', () => {
   const later = {
     oidc: { providers: { p: { issuer: 'x', client_id: 'y', validation_key: 'geheim' } } },
-    local_jwt: {},
     delta_sync: { enabled: true },
     replications: { r: { remote: 'http://ann:geheim@x/' } },
   };

@@ -1,4 +1,5 @@
 import { GatewayError } from '../util/errors.ts';
+import { auditEventProblems, databaseAuditWarnings } from './audit-options.ts';
 import type { Findings, JsonObject } from './check-table.ts';
 import { checkExpanded } from './check-expanded.ts';
 import { isJsonObject, noFindings } from './check-table.ts';
@@ -6,6 +7,7 @@ import { DATABASE_HINTS, DATABASE_OPTIONS } from './database-options.ts';
 import type { Environment } from './environment.ts';
 import { checkEventHandlers } from './event-handlers.ts';
 import { configurationError, warningsOf } from './findings.ts';
+import { checkLocalJwt, localJwtWarnings } from './local-jwt.ts';
 import type { Values } from './option.ts';
 import { checkScopes } from './scopes.ts';
 
@@ -85,6 +87,7 @@ export function readDatabaseConfig(
   checkTogether(config, expanded, findings);
   checkScopes(config, findings, previous);
   checkEventHandlers(config.event_handlers, findings);
+  checkLocalJwt(config.local_jwt, findings);
   const { name: _, ...rest } = given;
   const parsed = {
     config,
@@ -92,6 +95,8 @@ export function readDatabaseConfig(
     warnings: [
       ...warningsOf(`configuration of database ${name}`, findings),
       ...importWarnings(config, expanded),
+      ...databaseAuditWarnings(name, config.logging.audit),
+      ...localJwtWarnings(config.local_jwt).map((it) => `configuration of database ${name}: ${it}`),
     ],
   };
   return { parsed, problems: findings.problems };
@@ -113,6 +118,9 @@ function checkTogether(config: DatabaseConfig, given: JsonObject, findings: Find
   if (typeof named === 'string' && named !== '' && named !== config.name) {
     findings.problems.push(`name: must be the name in the URL, ${JSON.stringify(config.name)}`);
   }
+  const { enabled_events: auditIds } = config.logging.audit;
+  for (const what of auditEventProblems(auditIds))
+    findings.problems.push(`logging.audit.enabled_events: ${what}`);
   if (config.allow_conflicts && config.revs_limit < REVS_LIMIT_WITH_CONFLICTS_MIN) {
     const least = REVS_LIMIT_WITH_CONFLICTS_MIN;
     findings.problems.push(`revs_limit: must be at least ${least} where allow_conflicts is true`);

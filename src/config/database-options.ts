@@ -1,9 +1,11 @@
+import { DATABASE_LOGGING } from './audit-options.ts';
 import { CACHE_OPTIONS } from './cache-options.ts';
 import { DATABASE_CORS } from './cors-options.ts';
 import { COUCHBASE_OPTIONS } from './couchbase-options.ts';
 import { EVENT_HANDLERS } from './event-options.ts';
 import { isEmpty, isOff } from './harmless.ts';
 import { IMPORT_OPTIONS } from './import-options.ts';
+import { LOCAL_JWT } from './jwt-options.ts';
 import { group, laterOption, option, unneededOption } from './option.ts';
 import { GUEST_COLLECTION_ACCESS, SCOPES } from './scope-options.ts';
 import { UNSUPPORTED_OPTIONS } from './unsupported-options.ts';
@@ -126,7 +128,7 @@ const clients = {
   disable_password_auth: option({
     type: flag,
     default: false,
-    about: 'Refuse names with passwords; only sessions made by administrators count.',
+    about: 'Refuse names with passwords; only tokens, and sessions made by administrators, count.',
     live: true,
   }),
   send_www_authenticate_header: option({
@@ -182,11 +184,7 @@ const clients = {
     about: 'Users of OpenID Connect providers.',
     secret: 'whole',
   }),
-  local_jwt: laterOption({
-    type: anything,
-    default: undefined,
-    about: 'Users with JSON web tokens.',
-  }),
+  local_jwt: LOCAL_JWT,
 };
 
 const nodes = {
@@ -221,12 +219,7 @@ const nodes = {
     default: false,
     about: 'Has no effect in Sync Gateway 4.x either.',
   }),
-  logging: laterOption({
-    type: anything,
-    default: undefined,
-    about: 'Log settings of this database alone.',
-    isHarmless: isEmpty,
-  }),
+  logging: DATABASE_LOGGING,
 };
 
 /** The configuration of one database: `admin.md` §3. */
@@ -248,11 +241,13 @@ export const DATABASE_OPTIONS = {
   }),
   feed_lost_offline_secs: option({
     type: integer(1, 86_400),
-    default: 30,
+    default: undefined,
     about:
-      'How long the bucket may not be readable, or be locked by another process, before the ' +
-      'database goes offline by itself, in seconds. Until then it is tried again and again; from ' +
-      'then on, an administrator brings it back with `_online`.',
+      'How long the bucket may not be readable, or be kept from being written by another process, ' +
+      'before the database goes offline by itself, in seconds. Until then it is tried again and ' +
+      'again; from then on, an administrator brings it back with `_online`. Default: 30 where it ' +
+      'cannot be read; where it can, however long it is locked, only writes are refused, and all ' +
+      'goes on when the lock ends.',
     live: true,
   }),
   scopes: SCOPES,

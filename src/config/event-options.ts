@@ -1,13 +1,13 @@
 import type { Values } from './option.ts';
 import { group, option, tableList } from './option.ts';
 import type { ValueType } from './value-type.ts';
-import { flag, integer, javascript, listOf, oneOf, text } from './value-type.ts';
+import { flag, integer, javascript, listOf, oneOf, text, webUrl } from './value-type.ts';
 
 const HANDLERS_MAX = 64;
 const DAY_SECS = 86_400;
 
 const url = option({
-  type: webUrl(),
+  type: webUrl,
   default: undefined,
   about: 'Where the event is sent, by POST. Credentials in it go as Basic authentication.',
   secret: 'url',
@@ -150,16 +150,6 @@ export const OUTGOING_OPTIONS = group(
     }),
   },
 );
-
-function webUrl(): ValueType<string> {
-  return {
-    says: 'an absolute URL that begins with http:// or https://',
-    schema: text(1, 4096).schema.refine((value) => {
-      const parsed = URL.parse(value);
-      return parsed?.protocol === 'http:' || parsed?.protocol === 'https:';
-    }),
-  };
-}
 
 function handlerId(): ValueType<string> {
   return {

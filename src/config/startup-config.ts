@@ -1,3 +1,4 @@
+import { startupAuditProblems, startupAuditWarnings } from './audit-options.ts';
 import type { Findings, JsonObject } from './check-table.ts';
 import { checkServerWebhooks } from './event-handlers.ts';
 import { checkExpanded } from './check-expanded.ts';
@@ -109,6 +110,7 @@ export function readStartup(
   const { values } = checked;
   checkInterfaces(values, findings);
   checkServerWebhooks(values.events.webhooks, findings);
+  findings.problems.push(...startupAuditProblems(values.logging.audit));
   const problems = [...newer.problems, ...inOlderNames(findings.problems, newer.moved)];
   const variables = values.unsupported.allow_dbconfig_env_vars ? environment : undefined;
   const own = databasesOf(given, checked.given, { variables, problems });
@@ -121,6 +123,7 @@ export function readStartup(
     warnings: [
       ...warningsOf('start-up configuration', findings),
       ...olderNameWarnings(newer),
+      ...startupAuditWarnings(values.logging.audit),
       ...(own?.warnings ?? []),
       ...unusedServers(values.bootstrap.server, own),
     ],

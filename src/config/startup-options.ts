@@ -1,3 +1,4 @@
+import { STARTUP_AUDIT } from './audit-options.ts';
 import { SERVER_CORS } from './cors-options.ts';
 import { OUTGOING_OPTIONS, SERVER_EVENTS } from './event-options.ts';
 import { isEmpty, isOff } from './harmless.ts';
@@ -249,7 +250,7 @@ export const STARTUP_OPTIONS = {
     debug: logFile(),
     trace: logFile(),
     stats: logFile(),
-    audit: logFile(),
+    audit: STARTUP_AUDIT,
   }),
   unsupported: group('Options of the reference that it does not support itself.', {
     stats_log_frequency: laterOption({

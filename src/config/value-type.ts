@@ -68,6 +68,14 @@ export function listOf<Out, In>(
   };
 }
 
+export const webUrl: ValueType<string> = {
+  says: 'an absolute URL that begins with http:// or https://',
+  schema: text(1, 4096).schema.refine((value) => {
+    const parsed = URL.parse(value);
+    return parsed?.protocol === 'http:' || parsed?.protocol === 'https:';
+  }),
+};
+
 /** JSON that this version looks no further into. */
 export const anything: ValueType<unknown> = { says: 'any JSON value', schema: z.unknown() };
 

@@ -1,15 +1,15 @@
 import type { StoredDocument, StoredGrant } from '../bucket/bucket.ts';
-import { BATCH_MAX } from '../bucket/bucket.ts';
+import { BATCH_MAX, FLAG } from '../bucket/bucket.ts';
 import { presentChannels } from '../document/channel-state.ts';
 import { renderDocument } from '../document/render-document.ts';
 import type { DocId, RevId, Sequence } from '../document/types.ts';
+import { documentShown } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
 import { mayRead } from '../principals/access.ts';
 import { nextTurn } from '../util/next-turn.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { CurrentDocument } from './current-document.ts';
 import { currentDocument } from './current-document.ts';
-import { isForeign } from './foreign-content.ts';
 
 export interface AllDocsOptions {
   readonly reader: Reader;
@@ -55,10 +55,9 @@ export async function* allDocs(
   for await (const page of pages) {
     if (left <= 0) return;
     const rows: AllDocsRow[] = [];
-    const refused = await refusedAmong(context, page);
     for (const { key, stored } of page) {
       if (left <= 0) break;
-      const row = await rowOf(context, refused.has(key) ? undefined : stored, { key, options });
+      const row = await rowOf(context, stored, { key, options });
       if (row.kind === 'refused' && options.keys === undefined) continue;
       rows.push(row);
       left--;
@@ -115,30 +114,22 @@ async function* named(
   }
 }
 
-/** Keys of what strangers wrote and the gateway refuses: clients see no such document. */
-async function refusedAmong(
-  { bucket, id }: CollectionContext,
-  page: readonly Found[],
-): Promise<ReadonlySet<string>> {
-  const foreign = page.flatMap(({ stored }) =>
-    stored?.metadata !== undefined && isForeign(stored) ? [stored.key] : [],
-  );
-  return foreign.length === 0 ? NONE : bucket.foreignWrites.rejectedAmong(id, foreign);
-}
-
-const NONE: ReadonlySet<string> = new Set();
-
 async function rowOf(
   context: CollectionContext,
   stored: StoredDocument | undefined,
   { key, options }: { readonly key: string; readonly options: AllDocsOptions },
 ): Promise<AllDocsRow> {
-  if (stored?.metadata === undefined) return { kind: 'refused', key, why: 'missing' };
+  // What an application wrote over a hidden one is refused: clients see no such document.
+  if (stored?.metadata === undefined || (stored.metadata.flags & FLAG.hidden) !== 0)
+    return { kind: 'refused', key, why: 'missing' };
   const current = currentDocument(stored, stored.metadata);
   const channels = presentChannels(current.metadata);
   const { reader } = options;
   if (!mayRead(reader, context.id, channels)) return { kind: 'refused', key, why: 'forbidden' };
   if (current.deleted) return { kind: 'refused', key, why: 'missing' };
+  // What a stranger wrote over it is not taken in: this revision has no body any more.
+  const doc = options.includeDocs && !current.isOverwritten ? textOf(current) : undefined;
+  if (doc !== undefined) documentShown(context.observer, { id: current.key, rev: current.rev });
   return {
     kind: 'document',
     id: current.key,
@@ -146,8 +137,7 @@ async function rowOf(
     seq: current.seq,
     channels: channels.filter((channel) => mayRead(reader, context.id, [channel])),
     access: options.access ? await accessOf(context, current) : {},
-    // What a stranger wrote over it is not taken in: this revision has no body any more.
-    doc: options.includeDocs && !current.isOverwritten ? textOf(current) : undefined,
+    doc,
   };
 }
 

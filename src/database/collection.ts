@@ -10,7 +10,8 @@ import { parseDocument } from '../document/parsed-document.ts';
 import type { RevsDiff } from '../document/revs-diff.ts';
 import { revsDiff } from '../document/revs-diff.ts';
 import type { AttachmentStub, Digest, DocId, RevId } from '../document/types.ts';
-import { documentsRead } from '../observability/events.ts';
+import type { Observer } from '../observability/events.ts';
+import { attachmentRead, documentRead } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
 import { GatewayError } from '../util/errors.ts';
 import { nextTurn } from '../util/next-turn.ts';
@@ -77,10 +78,14 @@ export class Collection {
     });
   }
 
+  get observer(): Observer {
+    return this.#context.observer;
+  }
+
   /** See `readDocument`. */
   async read(reader: Reader, id: string, rev?: RevId): Promise<ReadRevision> {
     const read = await readDocument(this.#context, { id: parseDocId(id), rev, reader });
-    documentsRead(this.#context.observer);
+    documentRead(this.#context.observer, read);
     return read;
   }
 
@@ -91,7 +96,7 @@ export class Collection {
     revs: readonly RevId[] | 'leaves',
   ): Promise<readonly { readonly rev: RevId; readonly found: ReadRevision | undefined }[]> {
     const read = await readRevisions(this.#context, { id: parseDocId(id), revs, reader });
-    documentsRead(this.#context.observer, read.length);
+    for (const { found } of read) documentRead(this.#context.observer, found);
     return read;
   }
 
@@ -180,11 +185,18 @@ export class Collection {
     const read = await readDocument(this.#context, { id: parseDocId(id), rev, reader });
     const stub = findAttachment(read.attachments, name);
     if (stub === undefined) throw new GatewayError('missing', 'missing attachment');
+    attachmentRead(this.#context.observer, { id: read.id, rev: read.rev, name });
     return { rev: read.rev, stub, open: (range) => this.#open(stub, range) };
   }
 
-  /** The bytes of an attachment that the caller found in a revision that it may read. */
-  async attachmentBytes(stub: AttachmentStub): Promise<AsyncIterable<Uint8Array>> {
+  /** The bytes of an attachment of a revision that the caller may read. Throws `missing`. */
+  async attachmentBytes(
+    { id, rev, attachments }: ReadRevision,
+    name: string,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const stub = findAttachment(attachments, name);
+    if (stub === undefined) throw new GatewayError('missing', 'missing attachment');
+    attachmentRead(this.#context.observer, { id, rev, name });
     return this.#open(stub);
   }
 

@@ -115,15 +115,21 @@ export class Database implements AsyncDisposable {
    * `collection` (of the database's scope) or `scope.collection`. Throws `missing`.
    */
   collection(keyspace: string | undefined): Collection {
-    const full = this.#fullName(keyspace);
+    const full = this.fullName(keyspace);
     const collection = this.#parts.collections.get(full);
     if (collection === undefined) throw noCollection(full);
     return collection;
   }
 
+  /** `scope.collection` of what a keyspace names after the database, whether or not it is there. */
+  fullName(keyspace: string | undefined): string {
+    if (keyspace === undefined) return DEFAULT_COLLECTION;
+    return keyspace.includes('.') ? keyspace : `${scopeOf(this.config)}.${keyspace}`;
+  }
+
   /** What is configured for that collection, also while offline. Throws `missing`. */
   collectionConfig(keyspace: string | undefined): CollectionConfig {
-    const full = this.#fullName(keyspace);
+    const full = this.fullName(keyspace);
     const found = collectionsOf(this.config).find(({ fullName }) => fullName === full);
     if (found === undefined) throw noCollection(full);
     return found;
@@ -187,11 +193,6 @@ export class Database implements AsyncDisposable {
     if (this.#requests.size === 0) return;
     requestsCutOff(observer, this.#requests.size);
     for (const request of this.#requests) request.cutOff();
-  }
-
-  #fullName(keyspace: string | undefined): string {
-    if (keyspace === undefined) return DEFAULT_COLLECTION;
-    return keyspace.includes('.') ? keyspace : `${scopeOf(this.config)}.${keyspace}`;
   }
 }
 

@@ -44,6 +44,11 @@ function whySeen(told: Omit<Explanation, 'summary'>, who: string, what: string):
 
 function whyNot(told: Omit<Explanation, 'summary'>, who: string, what: string): string[] {
   const { document, channels, missing_roles: roles = [] } = told;
+  if (document?.hidden === true)
+    return [
+      `${who} does not see ${what}: what an application wrote over it is not imported.`,
+      'Nobody sees it; _import/rejected tells why.',
+    ];
   const sentences = [`${who} does not see ${what}: ${notHeld(told, who)}.`];
   for (const each of channels.slice(0, TOLD_MAX)) sentences.push(...whyNotHeld(each, who));
   const more = channels.length - TOLD_MAX + (told.more_channels ?? 0);
@@ -98,7 +103,8 @@ function chain(reason: ReasonView | undefined, who: string): string {
   );
 }
 
-function granter({ kind, doc = '', keyspace }: GrantedByView): string {
+function granter({ kind, doc = '', keyspace, issuer = '' }: GrantedByView): string {
+  if (kind === 'jwt') return `a token of ${issuer}`;
   if (kind !== 'document') return 'an administrator';
   return keyspace === undefined ? `the document ${doc}` : `the document ${doc} of ${keyspace}`;
 }

@@ -1,4 +1,5 @@
 import type { CollectionId, PrincipalKey } from '../bucket/bucket.ts';
+import { FLAG } from '../bucket/bucket.ts';
 import { ALL_CHANNELS, PUBLIC_CHANNEL } from '../channels/channel-name.ts';
 import { presentChannels } from '../document/channel-state.ts';
 import type { DocId } from '../document/types.ts';
@@ -77,7 +78,8 @@ async function explanation(
         : []
       : presentChannels(current.metadata);
   const reasons = channelReasons(snapshot, context.id, { historyFrom });
-  const sees = mayRead({ kind: 'user', access }, context.id, of);
+  const isHidden = current !== undefined && (current.flags & FLAG.hidden) !== 0;
+  const sees = !isHidden && mayRead({ kind: 'user', access }, context.id, of);
   const asked = channelsToExplain(of, reasons);
   const channels: ChannelExplanation[] = [];
   for (const channel of asked.slice(0, CHANNELS_MAX)) {
@@ -161,7 +163,7 @@ function holdersView(
 }
 
 function explainDocument(
-  { rev, seq, deleted, metadata }: CurrentDocument,
+  { rev, seq, deleted, flags, metadata }: CurrentDocument,
   collection: CollectionId,
   { access }: ExplainedPrincipal,
 ): DocumentExplanation {
@@ -176,6 +178,7 @@ function explainDocument(
     rev,
     sequence: seq,
     deleted,
+    ...((flags & FLAG.hidden) === 0 ? {} : { hidden: true as const }),
     channels: present.map(([channel, { since }]) => ({ channel, since })),
     ...(left.length === 0 ? {} : { left }),
   };

@@ -30,6 +30,8 @@ export interface DocumentExplanation {
   readonly rev: string;
   readonly sequence: number;
   readonly deleted: boolean;
+  /** What an application wrote over it is not imported: nobody sees it. */
+  readonly hidden?: true;
   /** In which it is. */
   readonly channels: readonly { readonly channel: string; readonly since: number }[];
   /** In which it was; `held`: the subject has that channel. */

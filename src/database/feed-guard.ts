@@ -1,3 +1,4 @@
+import type { DatabaseConfig } from '../config/database-config.ts';
 import type { Observer } from '../observability/events.ts';
 import { feedLost } from '../observability/events.ts';
 import type { Clock } from '../util/clock.ts';
@@ -7,13 +8,19 @@ import type { FeedState, FeedTrouble } from './feed-state.ts';
 import { feedTroubleOf, requireUsable } from './feed-state.ts';
 import type { HeldBucket } from './held-bucket.ts';
 
+interface FeedLimits {
+  /** How long the feed may be lost, ms. */
+  readonly lostMs: number;
+  /** How long another process may keep the bucket from being written, ms. */
+  readonly lockedMs: number;
+}
+
 interface Guarded {
   readonly held: HeldBucket;
   readonly states: DatabaseStates;
   readonly observer: Observer;
   readonly clock: Clock;
-  /** How long the feed may be lost, ms. */
-  readonly limitMs: () => number;
+  readonly limits: () => FeedLimits;
   /** Takes the database offline. */
   readonly giveUp: (trouble: FeedTrouble) => Promise<void>;
 }
@@ -66,19 +73,34 @@ export class FeedGuard {
 
   /** To be asked every second or so; nothing is waited for. */
   check(): void {
-    const { held, states, clock, limitMs, giveUp, observer } = this.#guarded;
+    const { held, states, clock, limits, giveUp, observer } = this.#guarded;
     const serves = states.state === 'Online' || states.state === 'Resyncing';
     const trouble = serves && held.now !== undefined ? feedTroubleOf(held.now) : undefined;
     if (trouble === undefined || this.#givingUp !== undefined) return;
     // An older trouble that was there when it came online has its limit too.
     const sinceMs = Math.max(trouble.sinceMs, states.sinceMs);
-    if (clock.now() - sinceMs < limitMs()) return;
+    const { lostMs, lockedMs } = limits();
+    if (clock.now() - sinceMs < (trouble.onlyWrites ? lockedMs : lostMs)) return;
     this.#givingUp = giveUp(trouble)
       .catch((cause: unknown) => {
         observer.log.error('a database could not go offline', { error: cause });
       })
       .finally(() => (this.#givingUp = undefined));
   }
+}
+
+/** A feed that cannot be read is given up after this, where the configuration sets no limit. */
+const LOST_MS = 30_000;
+
+/**
+ * The limits of a configuration. A lock alone is given up only where one is set: whoever holds it
+ * will end some time, and until then readers are served.
+ */
+export function feedLimits({
+  feed_lost_offline_secs: secs,
+}: Pick<DatabaseConfig, 'feed_lost_offline_secs'>): FeedLimits {
+  if (secs === undefined) return { lostMs: LOST_MS, lockedMs: Number.POSITIVE_INFINITY };
+  return { lostMs: secs * 1000, lockedMs: secs * 1000 };
 }
 
 /** Databases are asked this often whether their feed is lost for too long. */

@@ -15,6 +15,8 @@ export interface FeedTrouble {
   readonly reason: string;
   /** ms since 1970. */
   readonly sinceMs: number;
+  /** Only writes fail, for another process's lock: reads and feeds go on. */
+  readonly onlyWrites: boolean;
 }
 
 /** How far what is told to readers is behind what is stored. */
@@ -26,14 +28,17 @@ export interface FeedLag {
 
 /**
  * What is wrong with the feed of a bucket: it cannot be read, or the bucket cannot be written for a
- * lock, which ends what a gateway is there for as well. Undefined where nothing is.
+ * lock. Undefined where nothing is.
  */
 export function feedTroubleOf({ bucket, cache }: OpenBucket): FeedTrouble | undefined {
   const { trouble } = bucket;
   const { lost } = cache;
-  if (trouble === undefined) return lost;
-  const { reason } = trouble;
-  return { reason, sinceMs: Math.min(trouble.sinceMs, lost?.sinceMs ?? trouble.sinceMs) };
+  if (trouble === undefined) return lost && { ...lost, onlyWrites: false };
+  const { reason, sinceMs, kind } = trouble;
+  if (lost === undefined) return { reason, sinceMs, onlyWrites: kind === 'locked' };
+  // NOTE: since when it cannot be read, where the lock alone was there before.
+  const since = kind === 'locked' ? lost.sinceMs : Math.min(sinceMs, lost.sinceMs);
+  return { reason, sinceMs: since, onlyWrites: false };
 }
 
 export function feedLagOf(

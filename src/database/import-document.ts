@@ -23,13 +23,19 @@ export function importSettled(
     return;
   }
   if (prepared.kind === 'refusal') {
-    const { change, why, seq } = prepared;
-    const { collection, rejectedAs, reason, ifCas: cas } = change;
+    const { change, why } = prepared;
+    const { rejectedAs, reason, ifCas: cas } = change;
     const nowMs = clock.now();
     // A request and the queue may both come upon it.
     if (imports.hasRefused({ key, cas }, nowMs)) return;
-    imports.refused({ collection, key, cas, seq, nowMs, hasBroken: why === 'broken' });
-    importRefused(imports.observer, { id: key, rejectedAs, reason, isMistake: why !== 'no' });
+    imports.refused({ key, cas, nowMs, hasBroken: why === 'broken' });
+    importRefused(imports.observer, {
+      id: key,
+      rejectedAs,
+      reason,
+      isMistake: why !== 'no',
+      seq: result.seq,
+    });
     return;
   }
   if (prepared.kind === 'same') importedSame(imports.details, { id: key });
@@ -53,8 +59,10 @@ export async function importNow(
   if (result !== undefined) importSettled(context, prepared, result);
   imports.took(clock.now() - startedAt);
   if (prepared.kind === 'refusal') {
+    // Where it is hidden by this, it has other metadata from now on.
+    if (result?.ok === true) return result.seq > 0 ? 'again' : 'refused';
     // Where the rules were changed meanwhile, those who have the new ones judge it anew.
-    return result?.ok === false && result.failed === 'cas' ? 'again' : 'refused';
+    return result?.failed === 'cas' ? 'again' : 'refused';
   }
   if (result?.ok === false && result.failed === 'function') await context.syncFunction.reload();
   return 'again';

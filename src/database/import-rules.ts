@@ -1,7 +1,6 @@
-import type { Bucket, CollectionId, Judgement, StoredDocument } from '../bucket/bucket.ts';
+import type { Bucket, Judgement, StoredDocument } from '../bucket/bucket.ts';
 import type { RecordKey } from '../bucket/records.ts';
-import type { ChangeCache } from '../changes/change-cache.ts';
-import type { Cas, DocId, Sequence } from '../document/types.ts';
+import type { Cas, DocId } from '../document/types.ts';
 import type { Observer } from '../observability/events.ts';
 import { importTook } from '../observability/import-events.ts';
 import { BoundedCache } from '../principals/bounded-cache.ts';
@@ -22,19 +21,11 @@ export interface ImportRulesOptions {
   /** The longest call of the filter, ms. */
   readonly timeoutMs: number;
   readonly observer: Observer;
-  /** What feeds keep in memory of the collection. */
-  readonly feeds: FeedMemory;
 }
 
-/** Forgets what it would tell of a document that clients do not see any more. */
-type FeedMemory = Pick<ChangeCache, 'forget'>;
-
 export interface Refused {
-  readonly collection: CollectionId;
   readonly key: DocId;
   readonly cas: Cas;
-  /** Of the revision before; undefined: there was none. */
-  readonly seq: Sequence | undefined;
   /** By a function that broke, which it might not do another time. */
   readonly hasBroken: boolean;
   readonly nowMs: number;
@@ -54,8 +45,8 @@ const REMEMBERED_MAX = 10_000;
 const STORE_ATTEMPTS_MAX = 5;
 
 /**
- * What decides whether a collection takes in what strangers write: filter and sync function. Which
- * rules hold stands in a record of the bucket; a refusal states it, so that
+ * What decides whether a collection takes in what strangers write: filter, sync function, and the
+ * longest body. Which rules hold stands in a record of the bucket; a refusal states it, so that
  * nothing is refused by rules that another node has replaced.
  */
 export class ImportRules implements Disposable {
@@ -67,7 +58,6 @@ export class ImportRules implements Disposable {
   readonly observer: Observer;
   /** Logs every document. */
   readonly details: Observer;
-  readonly #feeds: FeedMemory;
   readonly #refused = new BoundedCache<DocId, Remembered>(REMEMBERED_MAX);
 
   private constructor(
@@ -75,7 +65,6 @@ export class ImportRules implements Disposable {
     opened: { readonly filter: FilterFunction | undefined; readonly cas: Cas },
   ) {
     const { record, bytesMax, observer } = options;
-    this.#feeds = options.feeds;
     this.filter = opened.filter;
     this.bytesMax = bytesMax;
     this.version = { record, cas: opened.cas };
@@ -103,12 +92,10 @@ export class ImportRules implements Disposable {
     return known !== undefined && known.cas === cas && nowMs < known.untilMs;
   }
 
-  /** That is listed: from now on it is remembered, and feeds do not tell what was before. */
-  refused({ collection, key, cas, ...refusal }: Refused): void {
-    const { hasBroken, nowMs, seq } = refusal;
+  /** That is listed: from now on it is remembered. */
+  refused({ key, cas, hasBroken, nowMs }: Refused): void {
     const untilMs = hasBroken ? nowMs + BROKEN_MS : Number.POSITIVE_INFINITY;
     this.#refused.set(key, { cas, untilMs });
-    if (seq !== undefined) this.#feeds.forget({ collection, key, seq });
   }
 
   /** Time that was spent on imports. */
@@ -123,8 +110,8 @@ export class ImportRules implements Disposable {
 
 /** Stores the rules where the record has others; gives its CAS. */
 async function storedVersion(options: ImportRulesOptions): Promise<Cas> {
-  const { bucket, record, filter, functionCas } = options;
-  const value = JSON.stringify({ filter, function: functionCas });
+  const { bucket, record, filter, functionCas, bytesMax } = options;
+  const value = JSON.stringify({ filter, function: functionCas, bytesMax });
   for (let attempt = 0; attempt < STORE_ATTEMPTS_MAX; attempt++) {
     const stored = await bucket.getRecord(record);
     if (stored?.value === value) return stored.cas;

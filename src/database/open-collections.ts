@@ -48,7 +48,8 @@ export async function collectionContexts(
         sourceOf(collection),
       ),
     );
-    contexts.set(fullName, { ...shared, id, syncFunction });
+    const own = { ...observer, keyspace: `${observer.database}.${fullName}` };
+    contexts.set(fullName, { ...shared, observer: own, id, syncFunction });
   }
   return contexts;
 }

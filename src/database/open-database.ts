@@ -1,7 +1,9 @@
 import { Authenticator } from '../auth/authenticate.ts';
-import type { ParsedDatabaseConfig } from '../config/database-config.ts';
+import { openTokens } from '../auth/open-tokens.ts';
+import type { DatabaseConfig, ParsedDatabaseConfig } from '../config/database-config.ts';
 import type { Environment } from '../config/environment.ts';
 import { DEFAULT_COLLECTION } from '../config/scopes.ts';
+import type { Audit } from '../observability/audit/audit.ts';
 import type { Observer } from '../observability/events.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -10,6 +12,7 @@ import { Principals } from '../principals/principals.ts';
 import { Sessions } from '../principals/sessions.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Clock } from '../util/clock.ts';
+import type { OutgoingRequests } from '../util/outgoing-requests.ts';
 import { Collection } from './collection.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { DatabaseCompanion } from './companion.ts';
@@ -31,7 +34,11 @@ export interface DatabaseServices {
   readonly passwords: Passwords;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Undefined: there is no audit log. */
+  readonly audit?: Audit | undefined;
   readonly clock: Clock;
+  /** By which keys of tokens are read. */
+  readonly outgoing: OutgoingRequests;
   /** What `${NAME}` stands for in configurations; undefined: itself. */
   readonly variables?: Environment | undefined;
   /** Whose configurations are served: those of this group of nodes; default: `default`. */
@@ -89,7 +96,7 @@ export async function openDatabase(
     refresh: ({ name }) => principals.reader(name),
   };
   const collections = options.serving
-    ? await importingContexts(shared, { sandbox, cache, group }, opening)
+    ? await importingContexts(shared, { sandbox, group }, opening)
     : new Map<string, CollectionContext>();
   if (options.serving) await principals.configureGuest(config.guest);
   startExpiry(opening, [...collections.values()]);
@@ -103,8 +110,8 @@ export async function openDatabase(
     authenticator: new Authenticator({
       principals,
       sessions,
-      cookieName: config.session_cookie_name,
-      disablePasswordAuth: config.disable_password_auth,
+      ...authenticatorOptions(config),
+      tokens: openTokens(config.local_jwt, { ...services, observer }, opening),
       observer,
       clock,
     }),
@@ -126,13 +133,22 @@ export async function openDatabase(
   return database;
 }
 
+function authenticatorOptions(config: DatabaseConfig) {
+  const { session_cookie_name: cookieName, disable_password_auth: disablePasswordAuth } = config;
+  return { cookieName, disablePasswordAuth };
+}
+
 /** Ends, and is awaited, with the stack. */
 function startExpiry(
   opening: AsyncDisposableStack,
   collections: readonly CollectionContext[],
 ): void {
   const stop = new AbortController();
-  const running = runExpiry(collections, stop.signal);
+  const ofGateway = collections.map((context) => ({
+    ...context,
+    observer: { ...context.observer, byGateway: true },
+  }));
+  const running = runExpiry(ofGateway, stop.signal);
   opening.defer(async () => {
     stop.abort();
     await running;

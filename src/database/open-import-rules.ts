@@ -1,4 +1,3 @@
-import type { ChangeCache } from '../changes/change-cache.ts';
 import { javascriptTimeoutMs } from '../config/database-config.ts';
 import { collectionsOf } from '../config/scopes.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
@@ -12,7 +11,6 @@ import { collectionContexts } from './open-collections.ts';
 /** What the rules of imports are made with. */
 interface ImportServices {
   readonly sandbox: Sandbox;
-  readonly cache: ChangeCache;
   /** Of nodes, which share a configuration: another one may have other filters. */
   readonly group: string;
 }
@@ -23,7 +21,7 @@ interface ImportServices {
  */
 export async function importingContexts(
   shared: SharedContext,
-  { sandbox, cache, group }: ImportServices,
+  { sandbox, group }: ImportServices,
   opening: AsyncDisposableStack,
 ): Promise<ReadonlyMap<string, CollectionContext>> {
   const contexts = await collectionContexts(shared, sandbox, opening);
@@ -42,7 +40,6 @@ export async function importingContexts(
         functionCas: syncFunction.now.cas,
         bytesMax: config.limits.document_bytes_max,
         timeoutMs: javascriptTimeoutMs(config),
-        feeds: cache,
         observer: { ...observer, log: observer.log.with({ collection: fullName }) },
       }),
     );

@@ -1,10 +1,11 @@
 import type { DocumentChange, StoredDocument } from '../bucket/bucket.ts';
+import { FLAG } from '../bucket/bucket.ts';
 import type { RejectedAs, RejectionChange, TakenChange } from '../bucket/foreign-writes.ts';
 import type { Lease } from '../bucket/leases.ts';
 import type { InsertedEdit } from '../document/edit.ts';
 import { planEdit } from '../document/edit.ts';
 import { renderDocument } from '../document/render-document.ts';
-import type { RevId, Sequence } from '../document/types.ts';
+import type { RevId } from '../document/types.ts';
 import { must } from '../util/assert.ts';
 import { isGatewayError } from '../util/errors.ts';
 import { changeRules } from './change-rules.ts';
@@ -14,6 +15,7 @@ import { currentDocument, revisionBody } from './current-document.ts';
 import { documentChange } from './document-change.ts';
 import type { ForeignContent } from './foreign-content.ts';
 import { foreignContent } from './foreign-content.ts';
+import { hideRevision } from './hide-revision.ts';
 import type { ImportRules } from './import-rules.ts';
 import { judgeRevision } from './judge-revision.ts';
 import { risenLeaf } from './risen-leaf.ts';
@@ -31,15 +33,13 @@ export type PreparedImport =
       readonly kind: 'revision';
       readonly change: DocumentChange;
     }
-  /** The body is as it was, and its xattr is another one. */
+  /** The body is as it was, and goes other ways. */
   | { readonly kind: 'routing'; readonly change: DocumentChange }
   /** It changes no revision. */
   | { readonly kind: 'same'; readonly change: TakenChange }
   | {
       readonly kind: 'refusal';
       readonly change: RejectionChange;
-      /** Of the revision before; undefined: there was none. */
-      readonly seq: Sequence | undefined;
       /** `no`: the filter does not want it; `mistake`: it is wrong; `broken`: a function broke. */
       readonly why: RefusedFor;
     };
@@ -78,7 +78,10 @@ export async function prepareImport(
   }
 }
 
-/** The body is the gateway's own; an xattr that the sync function looks at may be another one. */
+/**
+ * The body is the gateway's own; an xattr that the sync function looks at may be another one, or it
+ * was hidden for what a stranger had written meanwhile.
+ */
 async function unchanged(
   context: ImportingContext,
   stored: StoredDocument,
@@ -87,7 +90,8 @@ async function unchanged(
   const { key, cas: ifCas, body, xattrs } = stored;
   const metadata = must(stored.metadata, 'a body of the gateway has metadata');
   const xattrCrc = routedXattrCrc(context, xattrs);
-  if (xattrCrc === undefined || xattrCrc === (metadata.xattrCrc ?? null)) {
+  const isRouted = xattrCrc === undefined || xattrCrc === (metadata.xattrCrc ?? null);
+  if (isRouted && (metadata.flags & FLAG.hidden) === 0) {
     const of = { collection: context.id, key, ifCas, ...leaseOf(lease) };
     return { kind: 'same', change: { kind: 'taken', ...of } };
   }
@@ -188,8 +192,8 @@ async function keptParent(
 
 /** A foreign write that is left as it is, and listed with the reason. */
 export function refusal(
-  { id: collection, imports }: ImportingContext,
-  { key, cas, metadata }: StoredDocument,
+  context: ImportingContext,
+  stored: StoredDocument,
   refused: {
     readonly as: RejectedAs;
     readonly reason: string;
@@ -198,10 +202,12 @@ export function refusal(
   },
 ): PreparedImport {
   const { as: rejectedAs, reason, why = 'mistake', lease } = refused;
-  const of = { collection, key, ifCas: cas, rejectedAs, reason, ...leaseOf(lease) };
+  const { key, cas: ifCas } = stored;
+  const of = { collection: context.id, key, ifCas, rejectedAs, reason, ...leaseOf(lease) };
+  const hides = hideRevision(context, stored);
   // By rules that were changed meanwhile nothing is refused.
-  const change = { kind: 'rejection', ...of, function: imports.version } as const;
-  return { kind: 'refusal', change, why, seq: metadata?.seq };
+  const judged = { function: context.imports.version, ...(hides === undefined ? {} : { hides }) };
+  return { kind: 'refusal', change: { kind: 'rejection', ...of, ...judged }, why };
 }
 
 function leaseOf(lease: Lease | undefined): { readonly lease?: Lease } {

@@ -9,6 +9,7 @@ import { Passwords } from '../principals/passwords.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { startSandbox } from '../sandbox/start-sandbox.ts';
 import { systemClock } from '../util/clock.ts';
+import { OutgoingRequests } from '../util/outgoing-requests.ts';
 import { claimDatabase } from './collection-claims.ts';
 import type { DatabaseRecord } from './database-record.ts';
 import { listDatabaseRecords } from './database-record.ts';
@@ -30,12 +31,13 @@ async function open(): Promise<Opened> {
   const bucket = stack.use(await server.open('b', { create: true }));
   const sandbox: Sandbox = stack.use(await startSandbox({ log }));
   const passwords = new Passwords({ cost: 4 });
+  const outgoing = stack.use(new OutgoingRequests({ clock, allowedHosts: [] }));
   return {
     server,
     bucket,
     registry: async () => {
       const metrics = createMetrics({ clock });
-      const services = { sandbox, passwords, log, metrics, clock };
+      const services = { sandbox, passwords, log, metrics, clock, outgoing };
       return stack.use(await DatabaseRegistry.open(services, server));
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

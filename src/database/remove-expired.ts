@@ -16,14 +16,19 @@ export async function runRemoval(
   { log, clock }: { readonly log: Log; readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<void> {
+  let inTrouble = false;
   while (!signal.aborted) {
     let more = false;
     try {
       const now = Math.floor(clock.now() / 1000);
       more = await bucket.removeExpired(now, ATTACHMENT_GRACE_SECS);
+      inTrouble = false;
     } catch (cause) {
       if (signal.aborted) return;
-      log.warn('what is past its time could not be removed; trying again', { error: cause });
+      // NOTE: once for a trouble, not in every round.
+      if (!inTrouble)
+        log.warn('what is past its time could not be removed; trying again', { error: cause });
+      inTrouble = true;
     }
     if (!more) await clock.sleep(ROUND_MS, signal);
   }

@@ -1,4 +1,5 @@
 import type { DocumentChange } from '../bucket/bucket.ts';
+import { FLAG } from '../bucket/bucket.ts';
 import { moveChannels } from '../document/channel-state.ts';
 import { formatMetadata } from '../document/sync-metadata.ts';
 import type { CollectionContext } from './collection-context.ts';
@@ -8,8 +9,9 @@ import type { Verdict } from './judge-revision.ts';
 import { routedXattrCrc } from './user-xattr.ts';
 
 /**
- * A document that is as it was and goes other ways, since an application has changed its xattr: the
- * change that routes it so, for which no revision is made. Pure.
+ * A document that is as it was and goes other ways, since an application has changed its xattr, or
+ * has taken back what was refused: the change that routes it so, for which no revision is made.
+ * Pure.
  */
 export function routedAnew(
   context: CollectionContext,
@@ -40,7 +42,7 @@ export function routedAnew(
     keepsBody: true,
     expiry,
     rev,
-    flags,
+    flags: flags & ~FLAG.hidden,
     metadata: formatMetadata(next),
     ...(xattrCrc === undefined ? {} : { xattrCrc }),
     channels: { in: moved.in, out: moved.out },

@@ -141,7 +141,7 @@ async function call({ served }: Walked, what: Asked): Promise<void> {
     case 'goOffline':
       return served.goOffline(what.scope);
     case 'feedLost':
-      return served.feedLost({ reason: 'the disk is gone', sinceMs: 0 });
+      return served.feedLost({ reason: 'the disk is gone', onlyWrites: false, sinceMs: 0 });
     case 'goOnlineLater':
       return served.goOnlineLater(what.secs * 1000, what.scope);
     case 'configure': {

@@ -99,3 +99,39 @@ test('a change waits for openings that still answer requests, when there are man
   assert.deepEqual([changes, cutOff], [5, 4]);
   clock.advance(30_000);
 });
+
+test('who follows another node online stays offline where one says so meanwhile', async () => {
+  await using opened = await openTestRegistries();
+  const one = await opened.registry();
+  await one.create('db', { bucket: 'b' });
+  let meanwhile = (): Promise<void> => Promise.resolve();
+  const two = await opened.registry({ beforeOpen: () => meanwhile() });
+  const [asking, following] = [one.served('db'), two.served('db')];
+  await asking.goOffline();
+  await following.refresh();
+  await asking.goOnline();
+  // It has read that the database is online, and opens the bucket for that.
+  let openings = 0;
+  meanwhile = async () => {
+    openings += 1;
+    meanwhile = () => Promise.resolve();
+    await asking.goOffline();
+  };
+  await following.refresh();
+  assert.equal(openings, 1);
+  assert.equal(following.states.state, 'Offline');
+  assert.match(following.states.reason, /another node took it offline/);
+  await asking.refresh();
+  assert.equal(asking.states.state, 'Offline', 'it says nothing against it');
+  assert.equal(following.current.config.offline, true);
+
+  // The bucket that it opened for that is what it tells of.
+  await asking.goOnline();
+  await asking.current
+    .collection(undefined)
+    .update(ADMIN, 'd', { text: '{}', newEdits: true, signal });
+  const { updateSequence } = await following.current.status();
+  assert.equal(updateSequence, await opened.bucket.lastSequence());
+  await following.refresh();
+  assert.equal(following.states.state, 'Online');
+});

@@ -9,7 +9,7 @@ import { configVersion } from './database-record.ts';
 import type { DatabaseStates, StateRequest } from './database-states.ts';
 import { DelayedOnline } from './delayed-online.ts';
 import { DrainingOpenings } from './draining-openings.ts';
-import { FeedGuard } from './feed-guard.ts';
+import { FeedGuard, feedLimits } from './feed-guard.ts';
 import type { FeedTrouble } from './feed-state.ts';
 import { requireUsable } from './feed-state.ts';
 import type { OpenBucket } from './open-buckets.ts';
@@ -60,7 +60,7 @@ export class ServedDatabase implements AsyncDisposable {
     this.feed = new FeedGuard({
       ...parts,
       clock: parts.services.clock,
-      limitMs: () => this.#configuration.parsed.config.feed_lost_offline_secs * 1000,
+      limits: () => feedLimits(this.#configuration.parsed.config),
       giveUp: (trouble) => this.feedLost(trouble),
     });
     this.states.tell((change) => {

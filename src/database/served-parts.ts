@@ -35,10 +35,10 @@ export async function openParts(
   { buckets, name, bucketName, local }: ServedOptions,
   opening: AsyncDisposableStack,
 ): Promise<ServedParts> {
-  const { clock, metrics, log, group = DEFAULT_GROUP } = services;
+  const { clock, metrics, log, audit, group = DEFAULT_GROUP } = services;
   metrics.addDatabase(name);
   opening.defer(() => metrics.removeDatabase(name));
-  const observer = { database: name, log: log.with({ db: name }), metrics };
+  const observer = { database: name, log: log.with({ db: name }), metrics, audit };
   const held = new HeldBucket(buckets, bucketName);
   await held.take();
   opening.defer(() => held.release());

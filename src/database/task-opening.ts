@@ -54,7 +54,7 @@ export async function contextsForTask(
       config,
       syncFunction,
       clock,
-      observer,
+      observer: { ...observer, keyspace: `${database.name}.${fullName}` },
       refresh: () => Promise.reject(new Error('bug: a task works as the administrator')),
     });
   }

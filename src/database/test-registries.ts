@@ -8,6 +8,7 @@ import { Passwords } from '../principals/passwords.ts';
 import { startSandbox } from '../sandbox/start-sandbox.ts';
 import type { Clock } from '../util/clock.ts';
 import { systemClock } from '../util/clock.ts';
+import { OutgoingRequests } from '../util/outgoing-requests.ts';
 import { DatabaseRegistry } from './registry.ts';
 
 /** For tests: a server with the bucket `b`, and as many gateways on it as are asked for. */
@@ -15,8 +16,11 @@ export interface TestRegistries extends AsyncDisposable {
   readonly server: BucketServer;
   readonly bucket: Bucket;
   readonly metrics: Metrics;
-  /** Of another process, as it were. */
-  registry(options?: { readonly isLocal?: boolean }): Promise<DatabaseRegistry>;
+  /** Of another process, as it were. `beforeOpen` is waited for whenever that opens a bucket. */
+  registry(options?: {
+    readonly isLocal?: boolean;
+    readonly beforeOpen?: () => Promise<void>;
+  }): Promise<DatabaseRegistry>;
 }
 
 export async function openTestRegistries({
@@ -30,15 +34,34 @@ export async function openTestRegistries({
   const sandbox = opening.use(await startSandbox({ log }));
   const passwords = new Passwords({ cost: 4 });
   const metrics = createMetrics({ clock });
+  const outgoing = opening.use(new OutgoingRequests({ clock, allowedHosts: [] }));
   const stack = opening.move();
   return {
     server,
     bucket,
     metrics,
-    registry: async (options = {}) =>
+    registry: async ({ beforeOpen, ...options } = {}) =>
       stack.use(
-        await DatabaseRegistry.open({ sandbox, passwords, log, metrics, clock }, server, options),
+        await DatabaseRegistry.open(
+          { sandbox, passwords, log, metrics, clock, outgoing },
+          beforeOpen === undefined ? server : withPause(server, beforeOpen),
+          options,
+        ),
       ),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+function withPause(server: BucketServer, beforeOpen: () => Promise<void>): BucketServer {
+  return {
+    url: server.url,
+    list: () => server.list(),
+    stampOf: (name) => server.stampOf(name),
+    open: async (name, options) => {
+      await beforeOpen();
+      return server.open(name, options);
+    },
+    // It is closed by who opened it.
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

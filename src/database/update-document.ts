@@ -148,8 +148,18 @@ async function commit(context: CollectionContext, edit: JudgedEdit): Promise<Wri
     rev,
     bytes: edit.content.body.length,
     seq: committed.seq,
+    kind: kindOf(edit),
+    attachments: {
+      before: attachmentsOf(edit.current, edit.planned, edit.parent),
+      after: edit.content.attachments,
+    },
   });
   return { id: edit.key, rev, seq: committed.seq };
+}
+
+function kindOf({ current, planned }: JudgedEdit): Parameters<typeof documentWritten>[1]['kind'] {
+  if (planned.deleted) return 'deleteDocument';
+  return current === undefined || current.deleted ? 'createDocument' : 'updateDocument';
 }
 
 function plan(

@@ -1,6 +1,7 @@
 import type { RevisionsInput } from './parsed-document.ts';
 import type { AttachmentStub, Attachments, RevId } from './types.ts';
 import { formatExpiry } from './expiry.ts';
+import { quoteJson } from './quote-json.ts';
 
 export interface DocumentParts {
   readonly id: string;
@@ -28,7 +29,7 @@ export type AttachmentForm =
  * neither parsed nor copied member by member, so that numbers and order stay as they were sent.
  */
 export function renderDocument(parts: DocumentParts): string {
-  let text = `{"_id":${JSON.stringify(parts.id)},"_rev":"${parts.rev}"`;
+  let text = `{"_id":${quoteJson(parts.id)},"_rev":"${parts.rev}"`;
   if (parts.deleted === true) text += ',"_deleted":true';
   if (parts.removed === true) text += ',"_removed":true';
   if (parts.exp !== undefined && parts.exp > 0) text += `,"_exp":"${formatExpiry(parts.exp)}"`;

@@ -48,7 +48,7 @@ export async function openTestDatabase(
   const observer = { database: 'db', log: telling, metrics: createMetrics({ clock }) };
   const refresh = (): never => assert.fail('nobody writes here but the administrator');
   const shared = { bucket, database: 'db', config, clock, observer, refresh };
-  const collections = await importingContexts(shared, { sandbox, cache, group: 'g' }, opening);
+  const collections = await importingContexts(shared, { sandbox, group: 'g' }, opening);
   const closing = new AbortController();
   const serving: ServingDatabase = {
     name: 'db',

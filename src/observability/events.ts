@@ -1,3 +1,8 @@
+import type { Audit } from './audit/audit.ts';
+import type { AuditSender } from './audit/audit-selection.ts';
+import { auditSender } from './audit/audited-request.ts';
+import type { ChangedAttachments } from './changed-attachments.ts';
+import { changedAttachments } from './changed-attachments.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { UserData } from './user-data.ts';
@@ -11,32 +16,59 @@ export interface Observer {
   readonly database: string;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Undefined: there is no audit log. */
+  readonly audit?: Audit | undefined;
+  /** `database.scope.collection`, where it is one collection's. */
+  readonly keyspace?: string;
+  /** What happens nobody has asked for: documents expire. */
+  readonly byGateway?: boolean;
 }
 
 const NS_PER_MS = 1_000_000;
 
 /** A revision was committed. `bytes`: of the body as stored; `seq`: the sequence that it got. */
 export function documentWritten(
-  { database, log, metrics }: Observer,
+  observer: Observer,
   write: {
     readonly id: string;
     readonly rev: string;
     readonly bytes: number;
     readonly seq: number;
+    readonly kind: 'createDocument' | 'updateDocument' | 'deleteDocument';
+    readonly attachments: ChangedAttachments;
   },
 ): void {
+  const { database, log, metrics, audit } = observer;
   metrics.count('num_doc_writes', database);
   metrics.count('doc_writes_bytes', database, write.bytes);
   metrics.count('sequence_incr_count', database);
   metrics.count('sequence_reserved_count', database);
   metrics.count('sequence_assigned_count', database);
   log.debug?.('document written', { doc: userData(write.id), rev: write.rev, seq: write.seq });
+  if (audit === undefined) return;
+  const version = { doc_id: write.id, doc_version: write.rev };
+  audit.tell(write.kind, version, observer);
+  for (const [event, name] of changedAttachments(write.attachments))
+    audit.tell(event, { ...version, attachment_id: name }, observer);
 }
 
 /** An administrator removed documents for good. */
-export function documentsPurged({ log }: Pick<Observer, 'log'>, ids: readonly string[]): void {
+export function documentsPurged(observer: Observer, ids: readonly string[]): void {
+  const { log, audit } = observer;
   log.info?.('documents purged', { count: ids.length });
-  for (const id of ids) log.debug?.('document purged', { doc: userData(id) });
+  for (const id of ids) {
+    log.debug?.('document purged', { doc: userData(id) });
+    audit?.tell('deleteDocument', { doc_id: id, purged: true }, observer);
+  }
+}
+
+/** A resync has routed a document anew. */
+export function documentResynced(
+  observer: Observer,
+  { id, rev }: { readonly id: string; readonly rev: string },
+): void {
+  const subject = { ...observer, byGateway: true };
+  observer.audit?.tell('resyncDocument', { doc_id: id, doc_version: rev }, subject);
 }
 
 /** A compaction removed tombstones. */
@@ -98,9 +130,31 @@ export function writeConflicted({ database, log, metrics }: Observer, id: string
   log.debug?.('write conflicted', { doc: userData(id) });
 }
 
-/** Documents were answered over REST. */
-export function documentsRead({ database, metrics }: Observer, count = 1): void {
-  metrics.count('num_doc_reads_rest', database, count);
+/** A revision that is told to somebody; `removed`: without what is in it. */
+interface ToldRevision {
+  readonly id: string;
+  readonly rev: string;
+  readonly removed?: boolean;
+}
+
+/** A document was answered over REST; undefined: that it is not there was. */
+export function documentRead(observer: Observer, read: ToldRevision | undefined): void {
+  observer.metrics.count('num_doc_reads_rest', observer.database);
+  if (read !== undefined && read.removed !== true) documentShown(observer, read);
+}
+
+/** The body of a document goes to somebody, in a list of them or alone. */
+export function documentShown(observer: Observer, { id, rev }: ToldRevision): void {
+  observer.audit?.tell('readDocument', { doc_id: id, doc_version: rev }, observer);
+}
+
+/** The bytes of an attachment go to somebody. */
+export function attachmentRead(
+  observer: Observer,
+  { id, rev, name }: ToldRevision & { readonly name: string },
+): void {
+  const fields = { doc_id: id, doc_version: rev, attachment_id: name };
+  observer.audit?.tell('readAttachment', fields, observer);
 }
 
 /** The end of the history was asked for. */
@@ -111,6 +165,20 @@ export function newestSequenceRead({ database, metrics }: Observer): void {
 /** A page of a feed was read, from the changes in memory or from the bucket. */
 export function changesRead({ database, metrics }: Observer, from: 'memory' | 'bucket'): void {
   metrics.count(from === 'memory' ? 'chan_cache_hits' : 'chan_cache_misses', database);
+}
+
+/** A feed was asked for, of whatever kind. */
+export function feedAsked(
+  observer: Observer,
+  asked: {
+    readonly since: string;
+    readonly feed_type: string;
+    readonly include_docs: boolean;
+    readonly channels?: readonly string[] | undefined;
+    readonly doc_ids?: readonly string[] | undefined;
+  },
+): void {
+  observer.audit?.tell('changesFeedStarted', asked, observer);
 }
 
 /** A client began to follow a feed: it waits for what is new. */
@@ -142,13 +210,27 @@ export function syncFunctionRan(
 
 /** A request on the public interface named its user, rightly or wrongly. */
 export function authenticated(
-  { database, log, metrics }: Observer,
-  attempt: { readonly ok: boolean; readonly user: string; readonly elapsedMs: number },
+  observer: Observer,
+  attempt: {
+    readonly ok: boolean;
+    readonly user: string;
+    readonly elapsedMs: number;
+    readonly by: 'basic' | 'login' | 'session' | 'jwt';
+    /** Where it is ok. */
+    readonly sender: AuditSender | undefined;
+    /** Where it is not, and more is known than that. */
+    readonly why?: string | undefined;
+  },
 ): void {
+  const { database, log, metrics, audit } = observer;
   metrics.count(attempt.ok ? 'auth_success_count' : 'auth_failed_count', database);
   metrics.count('total_auth_time', database, Math.round(attempt.elapsedMs * NS_PER_MS));
   if (attempt.ok) log.debug?.('authenticated', { user: userData(attempt.user) });
-  else log.info?.('authentication failed', { user: userData(attempt.user) });
+  else log.info?.('authentication failed', { user: userData(attempt.user), why: attempt.why });
+  if (audit === undefined) return;
+  const fields = { auth_method: attempt.by, username: attempt.user };
+  if (attempt.sender !== undefined) auditSender(attempt.sender);
+  audit.tell(attempt.ok ? 'authenticated' : 'authenticationFailed', fields, observer);
 }
 
 /** A known user asked for what it may not have. */

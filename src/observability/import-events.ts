@@ -7,15 +7,22 @@ const NS_PER_MS = 1_000_000;
 
 /** One was taken in: as a revision, or as the same one that is routed anew. */
 export function importEnded(
-  { database, log, metrics }: Observer,
+  observer: Observer,
   { id, rev, seq }: { readonly id: string; readonly rev: string; readonly seq: number },
 ): void {
+  const { database, log, metrics } = observer;
   metrics.count('import_count', database);
+  sequenceTaken(observer);
+  metrics.raise('import_high_seq', database, seq);
+  log.debug?.('document imported', { doc: userData(id), rev, seq });
+  const subject = { ...observer, byGateway: true };
+  observer.audit?.tell('importDocument', { doc_id: id, doc_version: rev }, subject);
+}
+
+function sequenceTaken({ database, metrics }: Observer): void {
   metrics.count('sequence_incr_count', database);
   metrics.count('sequence_reserved_count', database);
   metrics.count('sequence_assigned_count', database);
-  metrics.raise('import_high_seq', database, seq);
-  log.debug?.('document imported', { doc: userData(id), rev, seq });
 }
 
 /** One had the body that the gateway wrote: nothing was to be done. */
@@ -29,15 +36,19 @@ export function importedSame(
 
 /** One is not taken in. `isMistake`: it broke something, or is no document at all. */
 export function importRefused(
-  { database, log, metrics }: Observer,
+  observer: Observer,
   refused: {
     readonly id: string;
     readonly rejectedAs: string;
     readonly reason: string;
     readonly isMistake: boolean;
+    /** Where the revision before was hidden; 0: nothing was. */
+    readonly seq: number;
   },
 ): void {
-  const { id, rejectedAs, reason, isMistake } = refused;
+  const { id, rejectedAs, reason, isMistake, seq } = refused;
+  if (seq > 0) sequenceTaken(observer);
+  const { database, log, metrics } = observer;
   const fields = { doc: userData(id), by: rejectedAs, reason: userData(reason) };
   if (isMistake) {
     metrics.count('import_error_count', database);

@@ -14,6 +14,7 @@ export interface Metric {
 }
 
 export type MetricGroup =
+  | 'audit'
   | 'cache'
   | 'database'
   | 'replication_pull'
@@ -23,6 +24,7 @@ export type MetricGroup =
   | 'shared_bucket_import';
 
 const GATEWAY = { group: 'resource_utilization', per: 'gateway' } as const;
+const AUDIT = { group: 'audit', per: 'gateway' } as const;
 const DATABASE = { group: 'database', per: 'database' } as const;
 const CACHE = { group: 'cache', per: 'database' } as const;
 const SECURITY = { group: 'security', per: 'database' } as const;
@@ -33,6 +35,25 @@ const COUNTER = { kind: 'counter' } as const;
 const GAUGE = { kind: 'gauge' } as const;
 
 export const METRICS = {
+  num_audits_logged: { ...AUDIT, ...COUNTER, unit: 'events', about: 'Told in the audit log.' },
+  num_audits_filtered_by_user: {
+    ...AUDIT,
+    ...COUNTER,
+    unit: 'events',
+    about: 'Not told, as of a user in `disabled_users`.',
+  },
+  num_audits_filtered_by_role: {
+    ...AUDIT,
+    ...COUNTER,
+    unit: 'events',
+    about: 'The same by `disabled_roles`.',
+  },
+  num_audits_dropped: {
+    ...AUDIT,
+    ...COUNTER,
+    unit: 'events',
+    about: 'Lost, as the file could not be written: also among those that were told.',
+  },
   error_count: { ...GATEWAY, ...COUNTER, unit: 'lines', about: 'Errors logged.' },
   warn_count: { ...GATEWAY, ...COUNTER, unit: 'lines', about: 'Warnings logged.' },
   assertion_fail_count: {

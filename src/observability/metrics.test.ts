@@ -80,12 +80,15 @@ test('an event counts what it is', () => {
   const metrics = createMetrics({ clock });
   metrics.addDatabase('a');
   const to = { database: 'a', log: silentLog, metrics };
-  documentWritten(to, { id: 'd', rev: '1-a', bytes: 100, seq: 1 });
+  const attachments = { before: {}, after: {} };
+  const kind = 'createDocument';
+  documentWritten(to, { id: 'd', rev: '1-a', bytes: 100, seq: 1, kind, attachments });
   documentRejected(to, { id: 'd', kind: 'forbidden', reason: 'no' });
   syncFunctionRan(to, { id: 'd', elapsedMs: 0.5 });
   syncFunctionRan(to, { id: 'd', elapsedMs: 1, error: new Error('broke') });
-  authenticated(to, { ok: true, user: 'ann', elapsedMs: 1 });
-  authenticated(to, { ok: false, user: 'bob', elapsedMs: 2 });
+  const by = { by: 'basic', sender: undefined } as const;
+  authenticated(to, { ok: true, user: 'ann', elapsedMs: 1, ...by });
+  authenticated(to, { ok: false, user: 'bob', elapsedMs: 2, ...by });
   const expected = {
     num_doc_writes: 1,
     doc_writes_bytes: 100,
@@ -106,6 +109,7 @@ test('an event counts what it is', () => {
 
 /** The reference's names, of those groups that this product has figures of. */
 const REFERENCE: Readonly<Record<string, string>> = {
+  audit: `num_audits_logged num_audits_filtered_by_user num_audits_filtered_by_role`,
   resource_utilization: `error_count warn_count uptime admin_net_bytes_recv admin_net_bytes_sent
     pub_net_bytes_recv pub_net_bytes_sent assertion_fail_count num_goroutines
     goroutines_high_watermark process_cpu_percent_utilization process_memory_resident
@@ -140,7 +144,8 @@ const REFERENCE: Readonly<Record<string, string>> = {
 };
 
 /** Figures for which the reference has no name. */
-const OWN = /^(?:feed_lost_count|import_lag|import_lag_secs|state_change_count|webhook_\w+)$/;
+const OWN =
+  /^(?:num_audits_dropped|feed_lost_count|import_lag|import_lag_secs|state_change_count|webhook_\w+)$/;
 
 test('every name is one of the reference, or one of ours for which it has none', () => {
   for (const [key, metric] of Object.entries(METRICS)) {

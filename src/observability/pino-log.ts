@@ -82,6 +82,8 @@ export function createLog(options: LogOptions): ProcessLog {
       if (state.isClosed) return;
       state.isClosed = true;
       await Promise.race([closed(stream), options.clock.sleep(CLOSE_MS_MAX)]);
+      // NOTE: one that is left with lines that nobody takes would keep the process from its end.
+      stream.destroy();
     },
   });
 }

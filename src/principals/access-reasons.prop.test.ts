@@ -22,7 +22,7 @@ const grants = (principal: PrincipalKey, kinds: readonly Grant['kind'][]) =>
         channel: fc.constantFrom(...CHANNELS),
         role: fc.constantFrom(...ROLES),
         collection: fc.constantFrom(...COLLECTIONS),
-        source: fc.constantFrom('', 'd1', 'd2'),
+        source: fc.constantFrom('', 'issuer', 'd1', 'd2'),
         from: fc.integer({ min: 1, max: END }),
         length: fc.integer({ min: 0, max: END }),
       })
@@ -32,7 +32,7 @@ const grants = (principal: PrincipalKey, kinds: readonly Grant['kind'][]) =>
         collection: kind === 'channel' ? collection : (0 as CollectionId),
         target: kind === 'channel' ? channel : kind === 'role' ? role : '',
         source,
-        sourceCollection: (source === '' ? 0 : 1) as CollectionId,
+        sourceCollection: (/^(?:issuer)?$/.test(source) ? 0 : 1) as CollectionId,
         from: sequence(from),
         until: length === 0 ? ZERO : sequence(from + length),
       })),

@@ -31,6 +31,14 @@ const step = fc.oneof(
     ch: some(CHANNELS),
     roles: some(ROLES),
   }),
+  fc.record({
+    do: fc.constant('token'),
+    who: fc.constantFrom(...USERS),
+    ch: some(CHANNELS),
+    roles: some(ROLES),
+    issuedSecs: fc.constantFrom(undefined, 1, 2, 3),
+    register: fc.boolean(),
+  }),
   fc.record({ do: fc.constant('look'), who: fc.constantFrom(...USERS) }),
 ) as fc.Arbitrary<Step>;
 
@@ -41,6 +49,8 @@ interface Step {
   readonly ch?: readonly string[];
   readonly roles?: readonly string[];
   readonly purge?: boolean;
+  readonly issuedSecs?: number;
+  readonly register?: boolean;
 }
 
 const spoken = (access: UserAccess | undefined, collection: CollectionId) =>
@@ -71,6 +81,20 @@ test('what is cached is always what the bucket has, whoever changed it', async (
             ...s.ch!.map((channel) => ({ to: s.who, channel })),
             ...(s.who.includes(':') ? [] : s.roles!.map((role) => ({ to: s.who, role }))),
           ]),
+        token: async (s) => {
+          const claims = {
+            issuer: 'i',
+            roles: s.roles!,
+            channels: s.ch!,
+            issuedSecs: s.issuedSecs,
+          };
+          const how = { register: s.register === true, nowMs: t.clock.now() };
+          const told = { name: s.who, email: undefined, claims };
+          const reader = await writer.tokenReader(told, how);
+          // What it is let in with is what it has from then on.
+          const access = reader?.kind === 'user' ? reader.access : undefined;
+          assert.deepEqual(spoken(access, home), spoken((await accounts.get(s.who))?.access, home));
+        },
         look: (s) => accounts.get(s.who),
       };
       for (const s of steps) {

@@ -62,6 +62,11 @@ export class Passwords {
     this.#nobody = `$2b$${String(options.cost).padStart(2, '0')}$${'.'.repeat(53)}`;
   }
 
+  /** The text to store for who has no password and comes by tokens: no password gives it. */
+  get unmatchable(): string {
+    return this.#nobody;
+  }
+
   /** The text to store for a password. Throws `badRequest` where it is too short or too long. */
   async hash(password: string, signal?: AbortSignal): Promise<string> {
     checkPassword(password);

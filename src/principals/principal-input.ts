@@ -118,7 +118,8 @@ function channelsByCollection(said: z.output<typeof roleSchema>): Map<string, re
   return byCollection;
 }
 
-function wellFormedEmail(email: string | undefined): string | undefined {
+/** An email as it is said, or `` to clear it; undefined for none, and for a malformed one. */
+export function wellFormedEmail(email: string | undefined): string | undefined {
   if (email === undefined || email === '') return email;
   return email.length <= 254 && /^[^\s@]+@[^\s@.]+(\.[^\s@.]+)+$/.test(email) ? email : undefined;
 }

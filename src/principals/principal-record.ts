@@ -25,6 +25,21 @@ export interface UserRecord {
   readonly historyFrom: Sequence;
   /** Of the guest: the configuration that was applied last, as JSON text. */
   readonly configured: string | undefined;
+  /** What the last of its tokens claimed; undefined for who never came by one. */
+  readonly claims: StoredClaims | undefined;
+}
+
+/** What a token said of its user, for the issuer to answer for. */
+export interface StoredClaims {
+  readonly issuer: string;
+  /** Sorted, each name once. */
+  readonly roles: readonly string[];
+  /** Sorted, each name once; of every collection that the database serves. */
+  readonly channels: readonly string[];
+  /** When the token was issued, Unix seconds; undefined where it did not say. */
+  readonly issuedSecs: number | undefined;
+  /** When they were last replaced, ISO 8601. */
+  readonly updatedAt: string;
 }
 
 export interface RoleRecord {
@@ -43,6 +58,15 @@ const userSchema = z.object({
   admin_roles: z.array(z.string()).default([]),
   history_from: z.number().int().nonnegative().default(0),
   configured: z.string().optional(),
+  claims: z
+    .object({
+      issuer: z.string(),
+      roles: z.array(z.string()),
+      channels: z.array(z.string()),
+      issued_secs: z.number().optional(),
+      updated_at: z.string(),
+    })
+    .optional(),
 });
 
 const roleSchema = z.object({
@@ -62,10 +86,18 @@ export function parseUserRecord(text: string): UserRecord {
     adminRoles: stored.admin_roles,
     historyFrom: stored.history_from as Sequence,
     configured: stored.configured,
+    claims: stored.claims && {
+      issuer: stored.claims.issuer,
+      roles: stored.claims.roles,
+      channels: stored.claims.channels,
+      issuedSecs: stored.claims.issued_secs,
+      updatedAt: stored.claims.updated_at,
+    },
   };
 }
 
 export function formatUserRecord(user: UserRecord): string {
+  const { claims } = user;
   return JSON.stringify({
     email: user.email,
     disabled: user.disabled,
@@ -75,6 +107,13 @@ export function formatUserRecord(user: UserRecord): string {
     admin_roles: user.adminRoles,
     history_from: user.historyFrom,
     configured: user.configured,
+    claims: claims && {
+      issuer: claims.issuer,
+      roles: claims.roles,
+      channels: claims.channels,
+      issued_secs: claims.issuedSecs,
+      updated_at: claims.updatedAt,
+    },
   });
 }
 

@@ -1,5 +1,6 @@
 import { BATCH_MAX } from '../bucket/bucket.ts';
-import type { AccessSnapshot, Bucket, Grant, PrincipalKey } from '../bucket/bucket.ts';
+import type { AccessSnapshot, Bucket, Grant, PrincipalKey, StoredGrant } from '../bucket/bucket.ts';
+import type { ClaimedGrants } from '../bucket/principal-change.ts';
 import type { Sequence } from '../document/types.ts';
 import { must } from '../util/assert.ts';
 import { GatewayError } from '../util/errors.ts';
@@ -11,6 +12,8 @@ export interface PrincipalState {
   readonly value: string | undefined;
   /** What the administrator gives it. */
   readonly given: readonly Grant[];
+  /** What tokens give it. */
+  readonly claimed: readonly StoredGrant[];
   /** The end of the history when this was read. */
   readonly asOf: Sequence;
 }
@@ -20,6 +23,8 @@ export interface NextState {
   readonly value: string | null;
   /** All that the administrator gives it from now on. */
   readonly grants: readonly Grant[];
+  /** All that tokens give it from now on; absent: what they did. */
+  readonly claimed?: ClaimedGrants;
 }
 
 /** How often a change is made anew because another one came between. */
@@ -51,18 +56,21 @@ export class PrincipalStore {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const snapshot = await this.read(principal);
       const stored = must(snapshot.principals[0], 'a snapshot begins with the principal asked for');
-      const given = stored.grants.filter((g) => g.until === 0 && g.source === '');
-      const now = { value: stored.record?.value, given, asOf: snapshot.asOf };
-      const { value, grants } = next(now);
-      if (value === (now.value ?? null) && isSameSet(given, grants)) return now;
+      const held = stored.grants.filter((g) => g.until === 0 && g.sourceCollection === 0);
+      const given = held.filter(({ source }) => source === '');
+      const claimed = held.filter(({ source }) => source !== '');
+      const now = { value: stored.record?.value, given, claimed, asOf: snapshot.asOf };
+      const then = next(now);
+      const { value, grants } = then;
+      const isSame = isSameSet(given, grants) && isSameClaimed(claimed, then.claimed);
+      if (value === (now.value ?? null) && isSame) return now;
       const [result] = await this.#bucket.commit([
         {
           kind: 'principal',
           database: this.#database,
           principal,
           ifCas: stored.record?.cas ?? 'absent',
-          value,
-          grants,
+          ...then,
         },
       ]);
       if (must(result, 'one result for one change').ok) return now;
@@ -81,6 +89,11 @@ export class PrincipalStore {
       page = await this.#bucket.listPrincipals({ ...range, after: last.principal });
     }
   }
+}
+
+function isSameClaimed(claimed: readonly StoredGrant[], next: ClaimedGrants | undefined): boolean {
+  if (next === undefined) return true;
+  return claimed.every(({ source }) => source === next.issuer) && isSameSet(claimed, next.grants);
 }
 
 function isSameSet(some: readonly Grant[], others: readonly Grant[]): boolean {

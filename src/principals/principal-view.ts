@@ -1,7 +1,7 @@
 import type { CollectionId } from '../bucket/bucket.ts';
 import { DEFAULT_COLLECTION } from '../config/scopes.ts';
 import type { UserAccess } from './access.ts';
-import type { AdminChannels, RoleRecord, UserRecord } from './principal-record.ts';
+import type { AdminChannels, RoleRecord, StoredClaims, UserRecord } from './principal-record.ts';
 
 /** What the REST API shows of users and roles (`admin.md` §7). Empty lists are left out. */
 
@@ -17,8 +17,13 @@ export interface UserView extends PrincipalView {
   readonly admin_roles?: readonly string[];
   /** Also those by documents and roles; always with `!`. */
   readonly all_channels?: readonly string[];
-  /** Given by administrators or documents, whether or not the role exists. */
+  /** Given by administrators, documents or tokens, whether or not the role exists. */
   readonly roles?: readonly string[];
+  /** Whose token said last what the user is to have; with `jwt_last_updated`. */
+  readonly jwt_issuer?: string;
+  readonly jwt_roles?: readonly string[];
+  readonly jwt_channels?: readonly string[];
+  readonly jwt_last_updated?: string;
 }
 
 export interface RoleView extends PrincipalView {
@@ -48,6 +53,16 @@ export function userView(
     ...listed('admin_roles', user.adminRoles),
     ...defaultChannels(access, collections),
     ...listed('roles', [...access.roles.keys()].sort()),
+    ...(user.claims && claimsView(user.claims)),
+  };
+}
+
+function claimsView(claims: StoredClaims) {
+  return {
+    jwt_issuer: claims.issuer,
+    ...listed('jwt_roles', claims.roles),
+    ...listed('jwt_channels', claims.channels),
+    jwt_last_updated: claims.updatedAt,
   };
 }
 

@@ -12,6 +12,7 @@ import { grantable, roleGrants, userGrants } from './administrator-grants.ts';
 import { effectiveAccess, ownChannels } from './effective-access.ts';
 import type { ExplainedPrincipal, PrincipalReasons, Subject } from './explained-principal.ts';
 import { explainedPrincipal, principalReasons } from './explained-principal.ts';
+import { BoundedCache } from './bounded-cache.ts';
 import type { GuestConfig } from './guest.ts';
 import { changedGuest, GUEST_ABSENT } from './guest.ts';
 import type { Passwords } from './passwords.ts';
@@ -28,6 +29,8 @@ import { PrincipalStore } from './principal-store.ts';
 import type { PrincipalState } from './principal-store.ts';
 import type { Collections, RoleView, UserView } from './principal-view.ts';
 import { roleView, userView } from './principal-view.ts';
+import type { TokenUser } from './token-user.ts';
+import { claimedGrants, isNews, registeredUser, withClaims } from './token-user.ts';
 import type { NewPassword } from './user-change.ts';
 import { changedChannels, changedUser, newUser } from './user-change.ts';
 
@@ -43,6 +46,9 @@ export interface PrincipalsOptions {
   readonly log: Log;
   readonly allowEmptyPassword: boolean;
 }
+
+/** About 100 bytes each; one that is forgotten costs a look into the bucket. */
+const CLAIMED_MAX = 20_000;
 
 export interface UserSummary {
   readonly name: string;
@@ -62,6 +68,8 @@ export class Principals {
   readonly #log: Log;
   /** Where grants of administrators may be. */
   readonly #grantable: Collections;
+  /** Users whose tokens gave them what they claim since the database was opened. */
+  readonly #claimed = new BoundedCache<string, true>(CLAIMED_MAX);
 
   constructor(options: PrincipalsOptions) {
     this.#options = options;
@@ -115,6 +123,49 @@ export class Principals {
     if (account === undefined || account.record.disabled) return undefined;
     if (account.record.passwordHash !== hash.text) return undefined;
     return { kind: 'user', access: account.access };
+  }
+
+  /**
+   * The user of whom a verified token tells, with what it claims from now on; made where it is to
+   * be registered. Undefined where there is none, or it is disabled.
+   */
+  async tokenReader(
+    user: TokenUser,
+    { register, nowMs }: { readonly register: boolean; readonly nowMs: number },
+  ): Promise<Reader | undefined> {
+    const known = await this.#accounts.get(user.name);
+    if (known?.record.disabled === true || (known === undefined && !register)) return undefined;
+    const isOld = known !== undefined && !isNews(known.record.claims, user.claims);
+    // NOTE: once after each opening too: the collections may be others.
+    if (isOld && this.#claimed.get(user.name) === true)
+      return { kind: 'user', access: known.access };
+    await this.#claim(user, { register, nowMs });
+    this.#claimed.set(user.name, true);
+    const account = await this.#accounts.get(user.name);
+    if (account === undefined || account.record.disabled) return undefined;
+    return { kind: 'user', access: account.access };
+  }
+
+  async #claim(
+    user: TokenUser,
+    { register, nowMs }: { readonly register: boolean; readonly nowMs: number },
+  ): Promise<void> {
+    const { passwords, collections } = this.#options;
+    const { value: before } = await this.#store.change(
+      userKey(user.name),
+      ({ value, given, asOf }) => {
+        if (value === undefined && !register) return { value: null, grants: given };
+        const old =
+          value === undefined
+            ? registeredUser(user, { asOf, passwordHash: passwords.unmatchable })
+            : parseUserRecord(value);
+        const record = withClaims(old, user, { nowMs });
+        const claimed = claimedGrants(user.name, record, collections);
+        return { value: formatUserRecord(record), grants: given, claimed };
+      },
+    );
+    if (before === undefined && register)
+      this.#log.info?.('user registered', { user: userData(user.name) });
   }
 
   async #passwordHash(name: string): Promise<{ text: string | undefined; isEmpty: boolean }> {
@@ -224,7 +275,7 @@ export class Principals {
     }
     await this.#store.change(userKey(name), ({ value }) => {
       if (value === undefined) throw noSuchUser(name);
-      return { value: null, grants: [] };
+      return { value: null, grants: [], claimed: { issuer: '', grants: [] } };
     });
     this.#log.info?.('user deleted', { user: userData(name) });
   }

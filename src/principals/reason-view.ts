@@ -17,12 +17,17 @@ export interface ReasonView {
 }
 
 export interface GrantedByView {
-  readonly kind: 'administrator' | 'document' | 'everyone';
+  readonly kind: 'administrator' | 'document' | 'jwt' | 'everyone';
   /** The document that grants. */
   readonly doc?: string;
   /** Where it is: `scope.collection`; absent where the database does not have that now. */
   readonly keyspace?: string;
+  /** Who issued the token that claims it. */
+  readonly issuer?: string;
 }
+
+/** Of what no document grants. */
+const NO_COLLECTION = 0;
 
 /** `!` is everyone's. */
 export const EVERYONE: ReasonView = { since: 1, granted_by: { kind: 'everyone' } };
@@ -70,6 +75,7 @@ function grantedBy(
   names: ReadonlyMap<CollectionId, string>,
 ): GrantedByView {
   if (source === '') return { kind: 'administrator' };
+  if (sourceCollection === NO_COLLECTION) return { kind: 'jwt', issuer: source };
   const keyspace = names.get(sourceCollection);
   return { kind: 'document', doc: source, ...(keyspace === undefined ? {} : { keyspace }) };
 }

@@ -20,6 +20,7 @@ export function newUser(asOf: Sequence): UserRecord {
     adminRoles: [],
     historyFrom: asOf,
     configured: undefined,
+    claims: undefined,
   };
 }
 

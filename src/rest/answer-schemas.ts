@@ -81,9 +81,10 @@ const role = z.object({
 });
 
 const grantedBy = z.object({
-  kind: z.enum(['administrator', 'document', 'everyone']),
+  kind: z.enum(['administrator', 'document', 'jwt', 'everyone']),
   doc: z.string().optional(),
   keyspace: z.string().optional(),
+  issuer: z.string().optional(),
 });
 
 const held = { since: z.int(), until: z.int().optional(), granted_by: grantedBy };
@@ -103,6 +104,10 @@ export const user = roleWithReasons.extend({
   disabled: z.boolean(),
   admin_roles: z.array(z.string()).optional(),
   roles: z.array(z.string()).optional(),
+  jwt_issuer: z.string().optional(),
+  jwt_roles: z.array(z.string()).optional(),
+  jwt_channels: z.array(z.string()).optional(),
+  jwt_last_updated: z.string().optional(),
   role_reasons: z.record(z.string(), z.array(reason)).optional(),
 });
 

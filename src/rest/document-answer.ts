@@ -41,7 +41,10 @@ export async function documentJson(
       `attachments of more than ${INLINE_TOTAL_BYTES_MAX} bytes are not sent inside JSON: ` +
         'accept multipart/related, or ask for each by its URL',
     );
-  return revision.text({ ...telling, attachmentForms: await inlineForms(collection, wanted) });
+  return revision.text({
+    ...telling,
+    attachmentForms: await inlineForms(collection, revision, wanted),
+  });
 }
 
 /** The revision as one part: JSON, or `multipart/related` where attachments come with it. */
@@ -65,10 +68,10 @@ export async function documentMultipart(
   const wanted = wantedAttachments(revision, telling);
   const inline = wanted.filter(([, { length }]) => length <= INLINE_BYTES_MAX);
   const following = wanted.filter(([, { length }]) => length > INLINE_BYTES_MAX);
-  const forms = new Map(await inlineForms(collection, inline));
+  const forms = new Map(await inlineForms(collection, revision, inline));
   for (const [name] of following) forms.set(name, { kind: 'follows' });
   const document = revision.text({ ...telling, attachmentForms: forms });
-  return multipart('related', relatedParts(collection, document, following));
+  return multipart('related', relatedParts(collection, revision, { document, following }));
 }
 
 const JSON_HEADERS = { 'Content-Type': 'application/json' };
@@ -80,12 +83,12 @@ export function hasWantedAttachments(revision: ReadRevision, telling: Telling): 
 
 async function* relatedParts(
   collection: Collection,
-  document: string,
-  following: Named,
+  revision: ReadRevision,
+  { document, following }: { readonly document: string; readonly following: Named },
 ): AsyncGenerator<Part> {
   yield { headers: JSON_HEADERS, body: document };
   for (const [name, stub] of following) {
-    const bytes: Chunks = await collection.attachmentBytes(stub);
+    const bytes: Chunks = await collection.attachmentBytes(revision, name);
     yield {
       headers: {
         'Content-Type': safeContentType(stub.content_type),
@@ -108,12 +111,14 @@ function wantedAttachments(revision: ReadRevision, telling: Telling): Named {
 
 async function inlineForms(
   collection: Collection,
+  revision: ReadRevision,
   attachments: Named,
 ): Promise<ReadonlyMap<string, AttachmentForm>> {
   const forms = new Map<string, AttachmentForm>();
-  for (const [name, stub] of attachments) {
+  for (const [name] of attachments) {
     const chunks: Uint8Array[] = [];
-    for await (const chunk of await collection.attachmentBytes(stub)) chunks.push(chunk);
+    const bytes = await collection.attachmentBytes(revision, name);
+    for await (const chunk of bytes) chunks.push(chunk);
     forms.set(name, { kind: 'data', base64: Buffer.concat(chunks).toString('base64') });
   }
   return forms;

@@ -233,9 +233,10 @@ export class HttpServer {
     });
     this.#exchanges.add(exchange);
     const task = this.#stopping === undefined ? work : refuseWhileStopping;
-    void this.#responder
-      .run(exchange, () => task(exchange), options)
-      .then(() => this.#finished(exchange));
+    const { audit } = this.#context.services;
+    const run = () => this.#responder.run(exchange, () => task(exchange), options);
+    const running = audit === undefined ? run() : audit.inRequest(request.raw.socket, run);
+    void running.then(() => this.#finished(exchange));
   }
 
   #finished(exchange: Exchange): void {

@@ -53,6 +53,12 @@ const TAGS = [
 
 const SECURITY_SCHEMES = {
   basic: { type: 'http', scheme: 'basic' },
+  token: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'Of a provider that `local_jwt` of the database names.',
+  },
   session: {
     type: 'apiKey',
     in: 'cookie',
@@ -103,8 +109,8 @@ function operationOf(route: Route, path: string, port: Port): Operation {
   };
 }
 
-/** By password, by session, or as the guest. */
-const ANY_READER = [{ basic: [] }, { session: [] }, {}];
+/** By password, by token, by session, or as the guest. */
+const ANY_READER = [{ basic: [] }, { token: [] }, { session: [] }, {}];
 
 function headOf({ operationId: id, responses, ...operation }: Operation): JsonSchema {
   const bare = Object.entries(responses)

@@ -36,6 +36,7 @@ export const PARAMETER_WORDS: Readonly<Record<string, string>> = {
   endkey: 'The last id.',
   feed: '`normal`, `longpoll`, `continuous` or `websocket`.',
   filter: '`sync_gateway/bychannel` or `_doc_ids`.',
+  filterable: 'Leave out what is always on.',
   heads: 'Whether the HEAD of each GET is described, too; `true` where absent.',
   heartbeat: 'Milliseconds between two signs of life while there is nothing to tell; 0: none.',
   include_doc: 'Whether the body stands in the answer.',

@@ -5,6 +5,7 @@ import type { UserData } from '../observability/user-data.ts';
 import { userData } from '../observability/user-data.ts';
 import { isGatewayError } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
+import { auditedPath, REQUEST_EVENTS } from './audited-answer.ts';
 import { json } from './answer.ts';
 import type { BodyWatch } from './body-watch.ts';
 import { ReaderGone } from './drained.ts';
@@ -115,7 +116,7 @@ export class Responder {
 
   /** The figures and the log line of a request that is over. */
   #tell(exchange: Exchange, failure: unknown): void {
-    const { metrics } = this.#services;
+    const { metrics, audit } = this.#services;
     const { bytesRead, bytesWritten } = exchange.takeTraffic();
     if (this.#port === 'public') {
       metrics.countGateway('pub_net_bytes_recv', bytesRead);
@@ -126,9 +127,15 @@ export class Responder {
       metrics.countGateway('admin_net_bytes_recv', bytesRead);
       metrics.countGateway('admin_net_bytes_sent', bytesWritten);
     }
+    const { request, response } = exchange;
+    audit?.tell(REQUEST_EVENTS[this.#port], {
+      http_method: request.method,
+      http_path: auditedPath(request.url ?? ''),
+      http_status: response.statusCode,
+    });
     this.#log.info?.('request', {
       ...at(exchange),
-      status: exchange.response.statusCode,
+      status: response.statusCode,
       ms: this.#services.clock.now() - exchange.startedMs,
       port: this.#port,
       ...(failure === undefined ? {} : { reason: (failure as Error).message }),

@@ -16,6 +16,7 @@ import { Passwords } from '../principals/passwords.ts';
 import { startSandbox } from '../sandbox/start-sandbox.ts';
 import { BackgroundTasks } from '../tasks/background-tasks.ts';
 import { systemClock } from '../util/clock.ts';
+import { OutgoingRequests } from '../util/outgoing-requests.ts';
 import { ADMIN_API } from './admin-api.ts';
 import { DEFAULT_BODY_LIMITS } from './body-watch.ts';
 import { FeedPace } from './feed-pace.ts';
@@ -58,9 +59,9 @@ before(async () => {
   const server = opened.use(await openBucketServer(`sqlite:${folder}`, { log, clock }));
   const sandbox = opened.use(await startSandbox({ log, clock }));
   const passwords = new Passwords({ cost: 10 });
-  const registry = opened.use(
-    await DatabaseRegistry.open({ sandbox, passwords, log, metrics, clock }, server),
-  );
+  const outgoing = opened.use(new OutgoingRequests({ clock, allowedHosts: [] }));
+  const shared = { sandbox, passwords, log, metrics, clock, outgoing };
+  const registry = opened.use(await DatabaseRegistry.open(shared, server));
   services = {
     registry,
     events: undefined as never, // no test of this file asks for them

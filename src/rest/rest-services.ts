@@ -5,6 +5,7 @@ import type { DatabaseRegistry } from '../database/registry.ts';
 import type { Reloaded } from '../database/startup-file.ts';
 import type { GatewayEvents } from '../events/gateway-events.ts';
 import type { GatewayImports } from '../import/gateway-imports.ts';
+import type { Audit } from '../observability/audit/audit.ts';
 import type { Log } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { LogSettings } from '../observability/pino-log.ts';
@@ -25,6 +26,8 @@ export interface RestServices {
   readonly imports: GatewayImports;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Undefined: there is no audit log. */
+  readonly audit?: Audit | undefined;
   readonly clock: Clock;
   readonly ticker: Ticker;
   readonly pace: FeedPace;

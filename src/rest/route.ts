@@ -7,6 +7,7 @@ import type { Reader } from '../principals/access.ts';
 import type { Session } from '../principals/sessions.ts';
 import type { ErrorTag } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
+import type { Told } from './audited-answer.ts';
 import type { BodyReader } from './body.ts';
 import type { Holding } from './body-watch.ts';
 import type { Content } from './content.ts';
@@ -48,6 +49,8 @@ export interface RouteSpec<Path extends string, Access extends AccessKind, Query
   /** The same: errors beside those that every such route may have. */
   readonly refuses?: readonly ErrorTag[];
   handle(handling: Handling<Path, Access, Query, Body>): Answer | Promise<Answer>;
+  /** What the audit log is told where all went well; asked only where there is one. */
+  audit?(handling: Handling<Path, Access, Query, Body>, answer: Answer): readonly Told[];
 }
 
 export type AccessKind = 'reader' | 'public' | 'admin';
@@ -90,6 +93,7 @@ export interface Route {
   readonly answers: Answers;
   readonly refuses?: readonly ErrorTag[];
   readonly handle: (handling: AnyHandling) => Answer | Promise<Answer>;
+  readonly audit: (handling: AnyHandling, answer: Answer) => readonly Told[];
 }
 
 /** A handling before its type says what the path and the access promise. */
@@ -111,5 +115,7 @@ export function route<Path extends string, Access extends AccessKind, Query, Bod
     whileOffline: spec.whileOffline ?? false,
     // The server fills in what the path and the access promise: see `serve-request.ts`.
     handle: (handling) => spec.handle(handling as Handling<Path, Access, Query, Body>),
+    audit: (handling, answer) =>
+      spec.audit?.(handling as Handling<Path, Access, Query, Body>, answer) ?? [],
   };
 }

@@ -1,10 +1,13 @@
 import type { Collection } from '../database/collection.ts';
 import type { Database } from '../database/database.ts';
+import { auditSender, auditTarget } from '../observability/audit/audited-request.ts';
 import type { Log } from '../observability/log.ts';
 import type { Reader } from '../principals/access.ts';
+import { auditedReader } from '../principals/audited-reader.ts';
 import type { Session } from '../principals/sessions.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
+import { tellAnswered } from './audited-answer.ts';
 import type { BodyWatch } from './body-watch.ts';
 import { applyCors } from './cors.ts';
 import type { Exchange } from './exchange.ts';
@@ -41,7 +44,9 @@ export async function answerRequest(arrived: Arrived, context: PortContext): Pro
   const { database: found, keyspace } = findDatabase(arrived, context);
   exchange.observer = found?.observer;
   exchange.challenge = found?.config.send_www_authenticate_header ?? true;
+  if (services.audit !== undefined) auditTarget(found?.name, undefined);
   const sender = route.access === 'public' ? NOBODY : await senderOf(exchange, found, port);
+  if (services.audit !== undefined) auditKnown(sender, found, { arrived, keyspace, port });
   const database = found && enterDatabase(found, arrived, services);
   let collection: Collection | undefined;
   if (params['keyspace'] !== undefined && !(route.ofAll === true && keyspace === undefined)) {
@@ -75,7 +80,31 @@ export async function answerRequest(arrived: Arrived, context: PortContext): Pro
     collection,
     signal: exchange.signal,
   };
-  return route.handle(handling);
+  const answer = await route.handle(handling);
+  if (services.audit !== undefined) tellAnswered(services.audit, route, { handling, answer });
+  return answer;
+}
+
+/** What is known of the request by now goes into each line that it brings about. */
+function auditKnown(
+  { reader }: Sender,
+  database: Database | undefined,
+  {
+    arrived,
+    keyspace,
+    port,
+  }: {
+    readonly arrived: Arrived;
+    readonly keyspace: string | undefined;
+    readonly port: Port;
+  },
+): void {
+  const known = reader ?? (port === 'public' ? undefined : ADMIN.reader);
+  if (known !== undefined) auditSender(auditedReader(known));
+  const { params, route } = arrived;
+  const isOfAll = route.ofAll === true && keyspace === undefined;
+  if (database === undefined || params['keyspace'] === undefined || isOfAll) return;
+  auditTarget(database.name, `${database.name}.${database.fullName(keyspace)}`);
 }
 
 /**

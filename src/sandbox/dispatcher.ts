@@ -53,10 +53,10 @@ export class Dispatcher implements AsyncDisposable {
 
   /**
    * Runs a call, or only compiles where there is no input. The answer is a child's, unchecked.
-   * Rejects with `functionFailed` where the call was the end of its child, `unavailable` where too
-   * many wait.
+   * Throws `unavailable` where too many wait, and rejects with `functionFailed` where the call was
+   * the end of its child.
    */
-  async submit(record: FunctionRecord, input?: SyncInput): Promise<string> {
+  submit(record: FunctionRecord, input?: SyncInput): Promise<string> {
     if (this.#closing.signal.aborted) throw closed();
     const chars = input === undefined ? record.source.length : charsOf(input);
     const call = new QueuedCall(record, input, chars);

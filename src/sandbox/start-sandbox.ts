@@ -5,7 +5,6 @@ import { COMPILED } from './batch.ts';
 import type { FunctionRecord } from './child-contents.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { LIMITS, type Limits } from './limits.ts';
-import type { Answer } from './parse-outcome.ts';
 import { functionFailed, parseAnswer } from './parse-outcome.ts';
 import type {
   FilterFunction,
@@ -114,13 +113,13 @@ class ChildSyncFunction implements SyncFunction {
   }
 
   async run(input: SyncInput): Promise<SyncOutcome> {
-    return (await this.call(input)).outcome;
+    return this.#resultOf(await this.#submit(input)).outcome;
   }
 
   async trace(input: SyncInput): Promise<SyncTrace> {
     const broken = { outcome: undefined, truthy: false };
     try {
-      const answer = await this.#ask(input);
+      const answer = parseAnswer(await this.#submit(input));
       if ('failure' in answer) return { ...broken, failure: answer.failure, log: answer.log };
       const { outcome, truthy, log } = answer;
       return { outcome, truthy, failure: undefined, log };
@@ -132,18 +131,23 @@ class ChildSyncFunction implements SyncFunction {
   }
 
   async call(input: SyncInput): Promise<CallResult> {
-    const { log } = this.#parts;
-    const answer = await this.#ask(input);
-    for (const { level, text } of answer.log) log[level]?.('sync function wrote', { text });
-    if ('failure' in answer) throw answer.failure;
-    return answer;
+    return this.#resultOf(await this.#submit(input));
   }
 
-  async #ask(input: SyncInput): Promise<Answer> {
+  #submit(input: SyncInput): Promise<string> {
     const { dispatcher, limits } = this.#parts;
     if (input.doc.length + (input.oldDoc?.length ?? 0) + input.meta.length > limits.callChars)
       throw functionFailed(`the document is longer than ${limits.callChars} characters`);
-    return parseAnswer(await dispatcher.submit(this.#record, input));
+    return dispatcher.submit(this.#record, input);
+  }
+
+  #resultOf(text: string): CallResult {
+    const { log } = this.#parts;
+    const answer = parseAnswer(text);
+    for (const { level, text: line } of answer.log)
+      log[level]?.('sync function wrote', { text: line });
+    if ('failure' in answer) throw answer.failure;
+    return answer;
   }
 
   [Symbol.dispose](): void {

@@ -52,6 +52,11 @@ const statusOf = async ({ admin }: TestDatabase, id: string): Promise<number> =>
 
 test('while an application holds a transaction open, reads and feeds go on, a write is 503', async () => {
   const db = await createDatabase(gateway, 'held', {});
+  const state = async () =>
+    (await request('GET', `${db.admin}/?verbose=true`)).json as {
+      readonly state: string;
+      readonly feed: { readonly state: string; readonly reason?: string };
+    };
   await request('PUT', `${db.admin}/mine`, { json: { n: 1 } });
   await using feed = await FeedLines.open(`${db.admin}/_changes`);
   await feed.next();
@@ -62,12 +67,23 @@ test('while an application holds a transaction open, reads and feeds go on, a wr
   for (let n = 0; n < 20; n += 1) assert.equal(await statusOf(db, 'mine'), 200);
   assert.equal(await statusOf(db, 'theirs'), 404);
   assert.equal((await request('GET', `${db.admin}/_changes`)).status, 200);
-  const refused = await write;
-  assert.equal(refused.status, 503, refused.text);
-  assert.match(refused.text, /locked by another process/);
+  const another = await request('PUT', `${db.admin}/another`, { json: {} });
+  for (const refused of [await write, another]) {
+    assert.equal(refused.status, 503, refused.text);
+    assert.match(refused.text, /locked by another process/);
+  }
+  const held = await state();
+  assert.deepEqual([held.state, held.feed.state], ['Online', 'retrying']);
+  assert.match(held.feed.reason ?? '', /locked by another process/);
+  assert.match(gateway.log(), /bucket is locked by another process: writes fail, reads go on/);
+  assert.equal((await request('GET', `${db.admin}/_changes?include_docs=true`)).status, 200);
   application.exec('COMMIT');
   assert.equal((await feed.next())?.id, 'theirs');
   assert.equal((await request('PUT', `${db.admin}/later`, { json: {} })).status, 201);
+  await until('it is as before', async () =>
+    (await state()).feed.state === 'following' ? true : undefined,
+  );
+  assert.match(gateway.log(), /the bucket can be written again/);
 });
 
 test('of an application that is killed in a transaction, nothing is imported', async () => {
@@ -143,4 +159,34 @@ test('triggers that an application drops are made again, and what it wrote comes
   assert.match(gateway.log(), /documents_foreign_insert.*foreign writes was missing in the file/);
   application.exec(`INSERT INTO documents (key, body) VALUES ('newer', '{}')`);
   await until('it is noticed as before', async () => await revOf('newer'));
+});
+
+test('a table of documents that an application drops takes its database away, and no other', async () => {
+  const db = await createDatabase(gateway, 'gone', { feed_lost_offline_secs: 1 });
+  const other = await createDatabase(gateway, 'spared', {});
+  for (const { admin } of [db, other]) await request('PUT', `${admin}/d`, { json: {} });
+  const began = gateway.log().length;
+  {
+    using application = new DatabaseSync(fileOf('gone'), { timeout: 10_000 });
+    application.exec('DROP TABLE documents');
+  }
+  const told = await until('it is offline', async () => {
+    const { json } = await request('GET', `${db.admin}/`);
+    const { state, state_reason: reason } = json as { state: string; state_reason?: string };
+    return state === 'Offline' ? reason : undefined;
+  });
+  assert.match(told ?? '', /the table documents of the bucket was dropped/);
+  for (const [method, path] of [
+    ['GET', 'd'],
+    ['PUT', 'e'],
+  ] as const) {
+    const json = method === 'PUT' ? { json: {} } : {};
+    assert.equal((await request(method, `${db.admin}/${path}`, json)).status, 503);
+  }
+  assert.match(gateway.log().slice(began), /feed lost.*the table documents|table documents.*lost/s);
+  const refused = await request('POST', `${db.admin}/_online`);
+  assert.equal(refused.status, 503);
+  assert.match(refused.text, /the table documents of the bucket was dropped/);
+  assert.equal((await request('GET', `${other.admin}/d`)).status, 200);
+  assert.equal((await request('PUT', `${other.admin}/e`, { json: {} })).status, 201);
 });

@@ -14,11 +14,14 @@ export class FeedLines implements AsyncDisposable {
   }
 
   /** `url` is a `_changes` URL with what it takes beside `feed`. */
-  static async open(url: string, { as }: { readonly as?: string } = {}): Promise<FeedLines> {
+  static async open(
+    url: string,
+    { as, headers = {} }: { readonly as?: string; readonly headers?: Record<string, string> } = {},
+  ): Promise<FeedLines> {
     const stop = new AbortController();
     const response = await fetch(`${url}${url.includes('?') ? '&' : '?'}feed=continuous`, {
       signal: stop.signal,
-      headers: as === undefined ? {} : { authorization: `Basic ${btoa(as)}` },
+      headers: { ...(as === undefined ? {} : { authorization: `Basic ${btoa(as)}` }), ...headers },
     });
     if (!response.ok || response.body === null)
       throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
@@ -59,6 +62,7 @@ export interface FeedLine {
   readonly changes: readonly { readonly rev: string }[];
   readonly deleted?: boolean;
   readonly removed?: readonly string[];
+  readonly revoked?: true;
   readonly doc?: Readonly<Record<string, unknown>>;
 }
 

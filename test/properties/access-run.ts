@@ -213,7 +213,7 @@ export class Run {
     const answer = await request('GET', `${this.#public}/${docid}`, { as: `${name}:letmein` });
     const stored = this.model.documents.get(docid);
     const expected =
-      stored === undefined
+      stored === undefined || stored.hidden === true
         ? 404
         : !this.model.maySee(name, stored.channels)
           ? 403

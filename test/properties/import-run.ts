@@ -20,7 +20,9 @@ const channels = fc.subarray(['a', 'b', 'c', 'd', '!'], { maxLength: 2 });
 type ForeignStep =
   | { readonly does: 'put'; readonly id: string; readonly body: Content }
   | { readonly does: 'replace'; readonly id: string; readonly body: Content }
-  | { readonly does: 'delete'; readonly id: string };
+  | { readonly does: 'delete'; readonly id: string }
+  | { readonly does: 'refused'; readonly id: string }
+  | { readonly does: 'restore'; readonly id: string };
 
 type Content = Pick<ModelDocument, 'channels' | 'grant' | 'hire'>;
 
@@ -46,6 +48,8 @@ const foreignStep: fc.Arbitrary<ForeignStep> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ does: fc.constant('put' as const), id, body: content }) },
   { weight: 1, arbitrary: fc.record({ does: fc.constant('replace' as const), id, body: content }) },
   { weight: 2, arbitrary: fc.record({ does: fc.constant('delete' as const), id }) },
+  { weight: 2, arbitrary: fc.record({ does: fc.constant('refused' as const), id }) },
+  { weight: 1, arbitrary: fc.record({ does: fc.constant('restore' as const), id }) },
 );
 
 /** Clients and an application in turns. */
@@ -68,6 +72,8 @@ export class ImportRun implements Disposable {
   readonly #admin: string;
   /** What an application wrote and no gateway has seen, with what there was before that. */
   readonly #pending = new Map<string, ModelDocument | undefined>();
+  /** The body over which an application wrote what is refused. */
+  readonly #covered = new Map<string, { readonly rev: string; readonly body: string }>();
   #application: ForeignWriter | undefined;
   #count = 0;
 
@@ -125,13 +131,24 @@ export class ImportRun implements Disposable {
     const parent = before?.rev as RevId | undefined;
     if (taken.does === 'delete') {
       application.remove(taken.id);
+      if (now?.deleted === true) now.hidden = false;
       if (now === undefined || now.deleted) return;
       if (before === undefined) documents.delete(taken.id);
-      else if (before.deleted) documents.set(taken.id, before);
+      else if (before.deleted) documents.set(taken.id, { ...before, hidden: false });
       else {
         const rev = createRevId(parent, DELETED);
         documents.set(taken.id, { rev, deleted: true, channels: [] });
       }
+    } else if (taken.does === 'refused') {
+      this.#cover(taken.id, now, application);
+      application.put(taken.id, { refuse: true, n: (this.#count += 1) });
+      if (before === undefined) documents.delete(taken.id);
+      else documents.set(taken.id, { ...before, hidden: true });
+    } else if (taken.does === 'restore') {
+      const covered = this.#covered.get(taken.id);
+      if (before === undefined || before.deleted || before.rev !== covered?.rev) return;
+      application.put(taken.id, covered.body);
+      documents.set(taken.id, { ...before, hidden: false });
     } else {
       this.#count += 1;
       // Its members are in the order of the canonical form.
@@ -142,6 +159,12 @@ export class ImportRun implements Disposable {
     }
     this.#pending.set(taken.id, before);
     if (this.#options.importDocs) await this.settle();
+  }
+
+  /** Keeps the body of what clients see, for when it is restored. */
+  #cover(docid: string, now: ModelDocument | undefined, application: ForeignWriter): void {
+    if (now === undefined || now.deleted || now.hidden === true || this.#pending.has(docid)) return;
+    this.#covered.set(docid, { rev: now.rev, body: application.row(docid)?.body ?? '' });
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import type { Cas } from '../../document/types.ts';
 import type { AccessSnapshot, Bucket, Grant, PrincipalKey } from '../bucket.ts';
 import {
   apply,
@@ -111,6 +112,33 @@ export function accessContract(open: OpenBucket): void {
       'channel x  2-3',
       'exists   2-3',
     ]);
+  });
+
+  test('what a token gives stays until another one says otherwise, and ends with the user', async () => {
+    await using bucket = await open();
+    const c = await bucket.openCollection('_default._default');
+    const x = channelGrant('user:ann', c, 'x');
+    const y = channelGrant('user:ann', c, 'y');
+    const put = (ifCas: Cas | 'absent', options: object) =>
+      apply(bucket, putPrincipal('user:ann', { ifCas, grants: [x], ...options }));
+    const one = await put('absent', { claimed: { issuer: 'i', grants: [x, y] } });
+    const all = ['channel x  1-0', 'channel x i 1-0', 'channel y i 1-0'];
+    assert.deepEqual(await grantsOf(bucket, 'user:ann'), all);
+    const two = await put(one.cas, {});
+    assert.deepEqual(await grantsOf(bucket, 'user:ann'), all);
+    const three = await put(two.cas, { grants: [], claimed: { issuer: 'i', grants: [y] } });
+    const ended = ['channel x  1-3', 'channel x i 1-3'];
+    assert.deepEqual(await grantsOf(bucket, 'user:ann'), [...ended, 'channel y i 1-0']);
+    const four = await put(three.cas, { grants: [], claimed: { issuer: 'j', grants: [y] } });
+    const handed = [...ended, 'channel y i 1-4', 'channel y j 4-0'];
+    assert.deepEqual(await grantsOf(bucket, 'user:ann'), handed);
+    const claimed = { issuer: '', grants: [] };
+    const five = await put(four.cas, { value: null, grants: [], claimed });
+    assert.deepEqual(await grantsOf(bucket, 'user:ann'), [
+      ...handed.slice(0, 3),
+      'channel y j 4-5',
+    ]);
+    assert.equal(await bucket.lastAccessChange('db', ['user:ann']), five.seq);
   });
 
   test('a document without grants leaves those of others alone', async () => {

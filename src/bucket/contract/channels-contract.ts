@@ -159,6 +159,46 @@ export function channelsContract(open: OpenBucket): void {
     assert.equal(new Set(seqs).size, 500);
   });
 
+  test('channels of very different sizes are merged in order, whatever the limit', async () => {
+    await using bucket = await open();
+    const c = await bucket.openCollection('_default._default');
+    const changes = Array.from({ length: 240 }, (_, i) => {
+      const channels = ['all', ...(i % 20 === 0 ? ['some'] : []), ...(i > 230 ? ['late'] : [])];
+      return putDocument(c, `d${i}`, { channels: move(channels) });
+    });
+    for (const result of await bucket.commit(changes)) assert.ok(result.ok);
+    const expected = changes.flatMap((_, i) => [
+      `${i + 1} d${i} all`,
+      ...(i > 230 ? [`${i + 1} d${i} late`] : []),
+      ...(i % 20 === 0 ? [`${i + 1} d${i} some`] : []),
+    ]);
+    for (const limit of [1, 2, 7, 39, 240, 1000]) {
+      const request = channelRequest(c, ['all', 'late', 'some'], { limit });
+      assert.deepEqual(await readAll(bucket, request), expected, `limit ${limit}`);
+    }
+  });
+
+  test('bodies come for few documents among many, and for nearly all of them', async () => {
+    await using bucket = await open();
+    const c = await bucket.openCollection('_default._default');
+    const channelsOf = (i: number): string[] => [
+      ...(i % 9 === 0 ? ['few'] : []),
+      ...(i % 9 === 0 ? [] : ['most']),
+    ];
+    const changes = Array.from({ length: 60 }, (_, i) =>
+      putDocument(c, `d${i}`, { channels: move(channelsOf(i)), body: `{"n":${i}}` }),
+    );
+    for (const result of await bucket.commit(changes)) assert.ok(result.ok);
+    for (const channel of ['few', 'most']) {
+      const page = await bucket.readChannels(channelRequest(c, [channel], { bodies: true }));
+      const numbers = changes.map((_, i) => i).filter((i) => channelsOf(i).includes(channel));
+      assert.deepEqual(
+        page.rows.map(({ key, body }) => `${key} ${body}`),
+        numbers.map((i) => `d${i} {"n":${i}}`),
+      );
+    }
+  });
+
   test('bodies and metadata come where they are wanted and the row is current', async () => {
     await using bucket = await open();
     const c = await bucket.openCollection('_default._default');

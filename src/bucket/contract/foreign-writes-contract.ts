@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 
-import type { DocId } from '../../document/types.ts';
+import { type DocId, ZERO } from '../../document/types.ts';
 import { must } from '../../util/assert.ts';
 import { BATCH_MAX, FLAG, type Bucket, type CollectionId, type StoredDocument } from '../bucket.ts';
 import type { RejectionChange, TakenChange } from '../foreign-writes.ts';
-import { apply, docId, putDocument, putRecord, recordKey, revId } from './changes.ts';
+import { apply, docId, move, putDocument, putRecord, recordKey, revId } from './changes.ts';
 
 /** An application that writes to the bucket itself. Each write is a transaction of its own. */
 export interface Stranger {
@@ -265,11 +265,8 @@ function rejectionContract(open: OpenShared): void {
     await using shared = await open();
     const { bucket, stranger } = shared;
     const c = await bucket.openCollection('_default._default');
-    const { foreignWrites } = bucket;
-    const asked = ['a', 'b', 'c', 'x'].map(docId);
     for (const key of ['b', 'a', 'c']) await stranger.put(c, key);
     const a = await stored(bucket, c, 'a');
-    assert.deepEqual(await foreignWrites.rejectedAmong(c, asked), new Set());
     const before = Date.now();
     await apply(bucket, rejection(c, a));
     await apply(bucket, rejection(c, await stored(bucket, c, 'b'), { rejectedAs: 'body' }));
@@ -282,7 +279,6 @@ function rejectionContract(open: OpenShared): void {
       await bucket.foreignWrites.listRejected(c, { after: docId('a'), limit: 9 }),
       others,
     );
-    assert.deepEqual(await foreignWrites.rejectedAmong(c, asked), new Set(['a', 'b']));
     assert.equal(await bucket.foreignWrites.countRejected(c, 9), 2);
     assert.equal(await bucket.foreignWrites.countRejected(c, 1), 1);
     assert.deepEqual(await stored(bucket, c, 'a'), a);
@@ -322,6 +318,52 @@ function rejectionContract(open: OpenShared): void {
     assert.deepEqual(await queuedKeys(bucket, c), ['a']);
   });
 
+  test('a rejection that hides a revision takes it out of its channels, in the history', async () => {
+    await using shared = await open();
+    const { bucket, stranger } = shared;
+    const c = await bucket.openCollection('_default._default');
+    const grant = { principal: 'user:ann', kind: 'channel', collection: c, target: 'y' } as const;
+    await apply(
+      bucket,
+      putDocument(c, 'a', {
+        channels: move(['x']),
+        grants: { database: 'db', grants: [grant] },
+      }),
+    );
+    await stranger.put(c, 'a');
+    const a = await stored(bucket, c, 'a');
+    const { seq: ofSeq, rev, bodyCrc } = must(a.metadata, 'it has a revision');
+    const flags = FLAG.hidden;
+    const hides = { ofSeq, rev, flags, metadata: 'hidden', channels: move([], ['x']) };
+    const { seq, cas } = await apply(bucket, rejection(c, a, { hides }));
+    assert.deepEqual([seq, cas], [2, a.cas]);
+    const hidden = await stored(bucket, c, 'a');
+    const { metadata: now } = hidden;
+    assert.deepEqual({ ...hidden, metadata: undefined }, { ...a, metadata: undefined });
+    assert.deepEqual([now?.seq, now?.text, now?.bodyCrc], [2, 'hidden', bodyCrc]);
+    const [granted] = await bucket.grantsOf(c, docId('a'));
+    assert.deepEqual([granted?.target, granted?.until], ['y', 0]);
+    const told = { kind: 'document', seq: 2, collection: c, key: 'a', rev, flags };
+    for await (const { mutations } of bucket.mutations(ofSeq, new AbortController().signal)) {
+      assert.deepEqual(mutations, [{ ...told, channels: [], removed: ['x'] }]);
+      break;
+    }
+    const read = { collection: c, after: ZERO, limit: 9, bodies: true, branches: false };
+    const { rows } = await bucket.readChannels({ ...read, channels: ['x'] });
+    assert.deepEqual(
+      rows.map((row) => [row.seq, row.flags, row.body]),
+      [[2, FLAG.removed, null]],
+    );
+    // Whoever hid it first has hidden it; and nobody takes over what is refused.
+    assert.equal((await apply(bucket, rejection(c, a, { hides }))).seq, 0);
+    assert.deepEqual(await bucket.commit([taken(c, a)]), [{ ok: false, failed: 'function' }]);
+    assert.equal(await bucket.lastSequence(), 2);
+    assert.deepEqual(await rejectedKeys(bucket, c), ['a']);
+    await apply(bucket, putDocument(c, 'a', { ifCas: a.cas }));
+    assert.deepEqual(await rejectedKeys(bucket, c), []);
+    assert.equal((await stored(bucket, c, 'a')).metadata?.flags, 0);
+  });
+
   test('what filter or function rejected can be queued again, in steps', async () => {
     await using shared = await open();
     const { bucket, stranger } = shared;
@@ -337,13 +379,16 @@ function rejectionContract(open: OpenShared): void {
     await bucket.commit(changes.slice(BATCH_MAX));
     const newest = await bucket.foreignWrites.newest();
     const woken = bucket.foreignWrites.above(newest, new AbortController().signal);
-    const first = await bucket.foreignWrites.queueRejected(c);
+    const first = await bucket.foreignWrites.queueRejected(c, { unfit: false });
     await woken;
     assert.equal((await queuedKeys(bucket, c)).length, BATCH_MAX);
-    const second = await bucket.foreignWrites.queueRejected(c, first);
+    const second = await bucket.foreignWrites.queueRejected(c, { after: first, unfit: false });
     assert.equal(second, [...keys].sort().at(-1));
-    assert.equal(await bucket.foreignWrites.queueRejected(c, second), undefined);
+    const further = { after: second, unfit: false };
+    assert.equal(await bucket.foreignWrites.queueRejected(c, further), undefined);
     assert.equal((await bucket.foreignWrites.backlog(c, 5000)).count, keys.length);
     assert.deepEqual(await rejectedKeys(bucket, c), ['body']);
+    assert.equal(await bucket.foreignWrites.queueRejected(c, { unfit: true }), 'body');
+    assert.deepEqual(await rejectedKeys(bucket, c), []);
   });
 }

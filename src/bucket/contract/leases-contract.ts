@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { must } from '../../util/assert.ts';
-import type { Bucket } from '../bucket.ts';
+import type { Bucket, DocumentChange } from '../bucket.ts';
 import type { Lease } from '../leases.ts';
 import {
   apply,
@@ -152,6 +152,35 @@ function batchContract(open: OpenBucket): void {
     const lease = { name: 'nobody has it', fence: 1 };
     const fenced = await bucket.commit([{ kind: 'batch', lease, changes: [after] }]);
     assert.deepEqual(fenced, [{ ok: false, failed: 'lease' }]);
+  });
+
+  test('batches among other writes of one moment fail and succeed by themselves, in order', async () => {
+    await using bucket = await open();
+    const collection = await bucket.openCollection('_default._default');
+    await apply(bucket, putDocument(collection, 'there'));
+    const put = (key: string): DocumentChange =>
+      putDocument(collection, key, { channels: move([key]) });
+    const outcomes = await Promise.all([
+      bucket.commit([put('a')]),
+      bucket.commit([
+        {
+          kind: 'batch',
+          changes: [put('never'), putDocument(collection, 'there', { ifCas: 'absent' })],
+        },
+      ]),
+      bucket.commit([put('b')]),
+      bucket.commit([{ kind: 'batch', changes: [put('c'), put('d')] }]),
+      bucket.commit([put('e')]),
+    ]);
+    const results = outcomes.flat();
+    assert.deepEqual(
+      results.map((result) => (result.ok ? result.seq : result.at)),
+      [2, 1, 3, 5, 6],
+    );
+    assert.equal(await bucket.get(collection, docId('never')), undefined);
+    const stored = await bucket.scan(collection, { limit: 10, bodies: false });
+    const keys = stored.map(({ key }) => key);
+    assert.deepEqual(keys, ['a', 'b', 'c', 'd', 'e', 'there']);
   });
 }
 

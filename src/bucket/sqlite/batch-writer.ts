@@ -6,6 +6,18 @@ import type { ChannelNames } from './channel-names.ts';
 import { Query } from './query.ts';
 import type { Transaction } from './transaction.ts';
 
+type Apply = (change: Change) => CommitResult;
+
+/** A batch that is alone in its transaction fails. */
+export class BatchRefused extends Error {
+  readonly result: CommitResult;
+
+  constructor(result: CommitResult) {
+    super('a precondition of the batch does not hold');
+    this.result = result;
+  }
+}
+
 /** Applies changes that belong together: all of them, or none. */
 export class BatchWriter {
   readonly #savepoint: Query;
@@ -21,19 +33,12 @@ export class BatchWriter {
   }
 
   /** `apply` applies one; a result that is not ok has changed nothing. */
-  apply(
-    tx: Transaction,
-    { changes }: BatchChange,
-    apply: (change: Change) => CommitResult,
-  ): CommitResult {
+  apply(tx: Transaction, batch: BatchChange, apply: Apply): CommitResult {
     const { seq, recordCas, writing } = tx;
-    let last: CommitResult = { ok: true, cas: 0 as never, seq: 0 as never };
     this.#savepoint.run();
-    for (const [at, change] of changes.entries()) {
-      last = apply(change);
-      if (last.ok) continue;
+    const result = applyEach(tx, batch, apply);
+    if (!result.ok) {
       this.#takeBack.run();
-      this.#release.run();
       tx.seq = seq;
       tx.recordCas = recordCas;
       tx.writing = writing;
@@ -41,9 +46,30 @@ export class BatchWriter {
       tx.records.clear();
       tx.accessVersions.clear();
       this.#names.forget();
-      return { ...last, at };
     }
     this.#release.run();
-    return last.ok && tx.seq > seq ? { ...last, seq: tx.seq as typeof last.seq } : last;
+    return result;
   }
+
+  /**
+   * Where nothing else is in the transaction. Throws `BatchRefused` where one fails: its end takes
+   * everything back. In a savepoint each statement costs the more the more pages it has changed
+   * (measured: a sixth of a batch of 500 documents).
+   */
+  applyAlone(tx: Transaction, batch: BatchChange, apply: Apply): CommitResult {
+    const result = applyEach(tx, batch, apply);
+    if (!result.ok) throw new BatchRefused(result);
+    return result;
+  }
+}
+
+/** As far as they are ok. */
+function applyEach(tx: Transaction, { changes }: BatchChange, apply: Apply): CommitResult {
+  const { seq } = tx;
+  let last: CommitResult = { ok: true, cas: 0 as never, seq: 0 as never };
+  for (const [at, change] of changes.entries()) {
+    last = apply(change);
+    if (!last.ok) return { ...last, at };
+  }
+  return last.ok && tx.seq > seq ? { ...last, seq: tx.seq as typeof last.seq } : last;
 }

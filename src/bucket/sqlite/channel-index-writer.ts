@@ -27,7 +27,7 @@ export class ChannelIndexWriter {
 
   /** The list after `change`: entries that it replaces are removed, `insert` adds the new ones. */
   replace(
-    change: DocumentChange,
+    change: Pick<DocumentChange, 'collection' | 'channels'>,
     old: { readonly id: number; readonly seq: Sequence; readonly list: ChannelList },
   ): ChannelList {
     const { collection, channels } = change;
@@ -48,7 +48,7 @@ export class ChannelIndexWriter {
   }
 
   insert(
-    change: DocumentChange,
+    change: Pick<DocumentChange, 'flags' | 'rev' | 'key'>,
     at: { readonly id: number; readonly seq: Sequence; readonly list: ChannelList },
   ): void {
     const { flags, rev, key } = change;

@@ -1,13 +1,23 @@
 import type { DocId, RevId, Sequence } from '../../document/types.ts';
 import { must } from '../../util/assert.ts';
 
+/** `metadata` is the row of the document's metadata, where that was asked for. */
 export type IndexEntry = readonly [
   seq: Sequence,
-  metadata: number,
   flags: number,
   rev: RevId,
   key: DocId,
+  metadata?: number,
 ];
+
+/** Entries in the order of their sequences. */
+export interface FoundEntries {
+  readonly entries: readonly IndexEntry[];
+  /** The channel of each; undefined where they are of no channel. */
+  readonly channels: readonly string[] | undefined;
+  /** There is more. */
+  readonly isCut: boolean;
+}
 
 export interface IndexRange {
   readonly after: Sequence;
@@ -33,6 +43,8 @@ interface Cursor {
 
 /** The least entries that a channel is asked for: a seek costs as much as some rows. */
 const CHUNK_MIN = 4;
+/** A channel's first chunk is this part of its even share: most pages are of a few channels. */
+const SHARE_PART = 4;
 
 /**
  * Merges the entries of several channels in the order of their sequences. Each channel is read in
@@ -52,31 +64,42 @@ export class ChannelMerge {
     this.#read = read;
   }
 
-  *entries(
-    after: Sequence,
-    limit: number,
-  ): Iterable<{ readonly entry: IndexEntry; readonly channel: string }> {
-    const chunk = Math.max(CHUNK_MIN, Math.ceil((2 * limit) / (this.#channels.length + 1)));
+  /** The entries after `after` of at most `limit` sequences. Call it once. */
+  take(after: Sequence, limit: number): FoundEntries {
+    const chunk = Math.max(CHUNK_MIN, Math.ceil(limit / (SHARE_PART * this.#channels.length)));
     for (const [place, channel] of this.#channels.entries()) {
       const cursor = { channel, place, entries: [], at: 0, asked: chunk, seq: after };
       if (this.#refill(cursor, chunk)) this.#push(cursor);
     }
+    const entries: IndexEntry[] = [];
+    const channels: string[] = [];
+    let sequences = 0;
+    let last = after;
     for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
-      yield { entry: must(top.entries[top.at], 'the cursor is at one'), channel: top.channel.name };
-      if (!this.#advance(top)) this.#dropTop();
+      if (top.seq !== last) {
+        if (sequences === limit) return { entries, channels, isCut: true };
+        sequences += 1;
+        last = top.seq;
+      }
+      entries.push(must(top.entries[top.at], 'the cursor is at one'));
+      channels.push(top.channel.name);
+      // A channel has each sequence once: more entries of it than there is room for are in vain.
+      if (!this.#advance(top, limit - sequences + 1)) this.#dropTop();
       this.#sink();
     }
+    return { entries, channels, isCut: false };
   }
 
-  /** Whether there is a further entry. */
-  #advance(cursor: Cursor): boolean {
+  /** Whether there is a further entry; of at most `most` that are of use. */
+  #advance(cursor: Cursor, most: number): boolean {
     cursor.at += 1;
     const next = cursor.entries[cursor.at];
     if (next !== undefined) {
       cursor.seq = next[0];
       return true;
     }
-    return cursor.entries.length === cursor.asked && this.#refill(cursor, cursor.asked * 2);
+    if (cursor.entries.length < cursor.asked) return false;
+    return this.#refill(cursor, Math.min(cursor.asked * 2, most));
   }
 
   #refill(cursor: Cursor, limit: number): boolean {

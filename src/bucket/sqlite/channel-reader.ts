@@ -10,22 +10,23 @@ import {
   type CollectionId,
 } from '../bucket.ts';
 import type { ChannelNames } from './channel-names.ts';
-import { ChannelMerge, type IndexEntry, type IndexRange } from './channel-merge.ts';
+import {
+  ChannelMerge,
+  type FoundEntries,
+  type IndexEntry,
+  type IndexRange,
+} from './channel-merge.ts';
 import { Query } from './query.ts';
 
-/** Entries of the page before bodies, in order; `channel` undefined for `all`. */
-interface Found {
-  readonly entry: IndexEntry;
-  readonly channel: string | undefined;
-}
-
-/** `large` is the row of a body that is larger than SMALL_BYTES, in whose place `body` is null. */
-type StateRow = readonly [seq: Sequence, text: string, body: string | null, large: number | null];
+/** `body`: its row, where it is larger than SMALL_BYTES; null where there is none. */
+type StateRow = readonly [seq: Sequence, text: string, body: string | number | null];
 
 /** Bodies up to here come with their page, however many of them are in it. */
 const SMALL_BYTES = 32 * 1024;
 /** Larger ones end a page where they come to more than this together; one has its place. */
 const LARGE_CHARS_MAX = 2 * 1024 * 1024;
+/** Where at least this part of a range of rows is wanted, the range is read: it needs no list. */
+const DENSE = 0.8;
 
 /**
  * Reads the channel index by page. Everything is an index seek: the cost follows the page and the
@@ -33,81 +34,69 @@ const LARGE_CHARS_MAX = 2 * 1024 * 1024;
  */
 export class ChannelReader {
   readonly #names: ChannelNames;
-  readonly #ofChannel: Query<IndexEntry>;
-  readonly #ofCollection: Query<IndexEntry>;
+  readonly #ofChannel: EntryQueries;
+  readonly #ofCollection: EntryQueries;
   readonly #states: Query<StateRow>;
+  readonly #statesBetween: Query<StateRow>;
   readonly #body: Query<[body: string]>;
 
   constructor(db: DatabaseSync, names: ChannelNames) {
     this.#names = names;
-    this.#ofChannel = new Query(
-      db,
-      `SELECT seq, metadata, flags, rev, key FROM channel_index
-       WHERE channel = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT abs(?)`,
-    );
-    this.#ofCollection = new Query(
-      db,
-      `SELECT seq, id, flags, rev, key FROM metadata
-       WHERE collection = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT abs(?)`,
-    );
+    this.#ofChannel = entryQueries(db, {
+      metadata: 'metadata',
+      from: 'channel_index WHERE channel = ?',
+    });
+    this.#ofCollection = entryQueries(db, {
+      metadata: 'id',
+      from: 'metadata WHERE collection = ?',
+    });
     // A body with another CAS is a stranger's that is not imported: it belongs to no channel yet.
     // One statement for a page: a third of the cost of one for each row.
+    const state = `SELECT m.seq, m.text,
+        CASE WHEN octet_length(d.body) <= ${SMALL_BYTES} THEN d.body ELSE d.id END`;
+    const body = 'LEFT JOIN documents d ON d.id = m.document AND d.cas = m.seq';
     this.#states = new Query(
       db,
-      `SELECT m.seq, m.text,
-              CASE WHEN octet_length(d.body) <= ${SMALL_BYTES} THEN d.body END,
-              CASE WHEN octet_length(d.body) > ${SMALL_BYTES} THEN d.id END
-       FROM json_each(?) j CROSS JOIN metadata m ON m.id = j.value
-       LEFT JOIN documents d ON d.id = m.document AND d.cas = m.seq`,
+      `${state} FROM json_each(?) j CROSS JOIN metadata m ON m.id = j.value ${body}`,
+    );
+    this.#statesBetween = new Query(
+      db,
+      `${state} FROM metadata m ${body} WHERE m.id >= ? AND m.id <= ?`,
     );
     this.#body = new Query(db, 'SELECT body FROM documents WHERE id = ?');
   }
 
   /** Call it in a snapshot, whose end of history is `lastSequence`. */
   page(request: ChannelRequest, lastSequence: Sequence): ChannelPage {
-    const { after, limit } = request;
+    const { after } = request;
     const upTo = Math.min(request.upTo ?? lastSequence, lastSequence);
-    const found: Found[] = [];
-    let sequences = 0;
-    let lastSeq = after;
-    let scannedTo = Math.max(after, upTo) as Sequence;
-    for (const row of this.#entries(request, upTo)) {
-      const [seq] = row.entry;
-      if (seq !== lastSeq) {
-        if (sequences === limit) {
-          scannedTo = lastSeq;
-          break;
-        }
-        sequences += 1;
-        lastSeq = seq;
-      }
-      found.push(row);
-    }
+    const found = this.#find(request, upTo);
+    const { entries, isCut } = found;
     const rows = this.#rows(found, request);
-    // Cut short by what is large.
-    if (rows.length < found.length) scannedTo = must(rows.at(-1), 'one has its place').seq;
+    // Cut short by the limit, or by what is large.
+    const isShort = isCut || rows.length < entries.length;
+    const scannedTo = isShort
+      ? must(rows.at(-1), 'one has its place').seq
+      : (Math.max(after, upTo) as Sequence);
     return { stale: false, rows, scannedTo, lastSequence };
   }
 
-  *#entries(request: ChannelRequest, upTo: number): Iterable<Found> {
+  #find(request: ChannelRequest, upTo: number): FoundEntries {
     const { collection, channels, after, limit } = request;
+    const kind = request.bodies || request.branches ? 'withMetadata' : 'plain';
+    const more = limit + 1;
     if (channels === 'all') {
-      for (const entry of this.#ofCollection.all(collection, after, upTo, limit + 1)) {
-        yield { entry, channel: undefined };
-      }
-      return;
+      const query = this.#ofCollection[kind];
+      return cut(query.all(collection, after, upTo, more), limit, undefined);
     }
+    const query = this.#ofChannel[kind];
     const known = this.#known(collection, channels);
-    if (known.length === 1) {
-      for (const { id, name } of known) {
-        const entries = this.#ofChannel.all(id, after, upTo, limit + 1);
-        for (const entry of entries) yield { entry, channel: name };
-      }
-      return;
-    }
+    const [only] = known;
+    if (only !== undefined && known.length === 1)
+      return cut(query.all(only.id, after, upTo, more), limit, only.name);
     const read = (id: number, range: IndexRange): readonly IndexEntry[] =>
-      this.#ofChannel.all(id, range.after, upTo, range.limit);
-    yield* new ChannelMerge(known, read).entries(after, limit);
+      query.all(id, range.after, upTo, range.limit);
+    return new ChannelMerge(known, read).take(after, limit);
   }
 
   #known(
@@ -123,46 +112,104 @@ export class ChannelReader {
   }
 
   /** The first rows, up to a sequence for whose document there is no room. */
-  #rows(found: readonly Found[], request: ChannelRequest): readonly ChannelRow[] {
-    const states = this.#statesOf(found, request);
+  #rows(found: FoundEntries, request: ChannelRequest): readonly ChannelRow[] {
+    const { entries, channels } = found;
+    if (!request.bodies && !request.branches) {
+      return entries.map((entry, index) => plainRow(entry, channels?.[index]));
+    }
+    const states = this.#statesOf(entries, request);
     const rows: ChannelRow[] = [];
     let largeChars = 0;
     let last: { readonly seq: Sequence; readonly body: string } | undefined;
-    for (const { entry, channel } of found) {
-      const [seq, , flags, rev, key] = entry;
-      const row = { seq, key, rev, flags, body: null, ...(channel !== undefined && { channel }) };
+    for (const [index, entry] of entries.entries()) {
+      const [seq, flags] = entry;
+      const row = plainRow(entry, channels?.[index]);
       const state = wantsState(flags, request) ? states.get(seq) : undefined;
       if (state === undefined) {
         rows.push(row);
         continue;
       }
-      const [, metadata, small, large] = state;
-      let body = request.bodies ? small : null;
-      if (request.bodies && large !== null) {
+      const [, metadata, body] = state;
+      row.metadata = metadata;
+      if (typeof body !== 'number') row.body = request.bodies ? body : null;
+      else if (request.bodies) {
         // It is there once, though several channels hold it.
         if (last?.seq !== seq) {
-          const [text] = must(this.#body.one(large), 'it is in the snapshot');
+          const [text] = must(this.#body.one(body), 'it is in the snapshot');
           if (largeChars > 0 && largeChars + text.length > LARGE_CHARS_MAX)
             return rows.filter((one) => one.seq < seq);
           largeChars += text.length;
           last = { seq, body: text };
         }
-        ({ body } = last);
+        row.body = last.body;
       }
-      rows.push({ ...row, body, metadata });
+      rows.push(row);
     }
     return rows;
   }
 
   /** By sequence, the state of the documents that are still at it and whose state is wanted. */
-  #statesOf(found: readonly Found[], request: ChannelRequest): ReadonlyMap<Sequence, StateRow> {
+  #statesOf(
+    entries: readonly IndexEntry[],
+    request: ChannelRequest,
+  ): ReadonlyMap<Sequence, StateRow> {
     const wanted = new Set<number>();
-    for (const { entry } of found) if (wantsState(entry[2], request)) wanted.add(entry[1]);
-    if (wanted.size === 0) return new Map();
-    const rows = this.#states.all(JSON.stringify([...wanted]));
+    let first = Number.POSITIVE_INFINITY;
+    let last = 0;
+    for (const [, flags, , , metadata] of entries) {
+      if (metadata === undefined || !wantsState(flags, request)) continue;
+      wanted.add(metadata);
+      first = Math.min(first, metadata);
+      last = Math.max(last, metadata);
+    }
+    const states = new Map<Sequence, StateRow>();
+    if (wanted.size === 0) return states;
+    const isDense = wanted.size >= DENSE * (last - first + 1);
+    const rows = isDense
+      ? this.#statesBetween.all(first, last)
+      : this.#states.all(JSON.stringify([...wanted]));
     // A document that moved on has another sequence, which is none of this page's rows of it.
-    return new Map(rows.map((row) => [row[0], row]));
+    for (const row of rows) states.set(row[0], row);
+    return states;
   }
+}
+
+/** A column that is not needed is a quarter of what an entry costs. */
+interface EntryQueries {
+  readonly plain: Query<IndexEntry>;
+  readonly withMetadata: Query<IndexEntry>;
+}
+
+function entryQueries(
+  db: DatabaseSync,
+  { metadata, from }: { readonly metadata: string; readonly from: string },
+): EntryQueries {
+  const rest = `FROM ${from} AND seq > ? AND seq <= ? ORDER BY seq LIMIT abs(?)`;
+  return {
+    plain: new Query(db, `SELECT seq, flags, rev, key ${rest}`),
+    withMetadata: new Query(db, `SELECT seq, flags, rev, key, ${metadata} ${rest}`),
+  };
+}
+
+/** The entries of one channel, of which one more than `limit` was asked for. */
+function cut(
+  entries: readonly IndexEntry[],
+  limit: number,
+  channel: string | undefined,
+): FoundEntries {
+  const isCut = entries.length > limit;
+  const some = isCut ? entries.slice(0, limit) : entries;
+  const channels = channel === undefined ? undefined : some.map(() => channel);
+  return { entries: some, channels, isCut };
+}
+
+/** While it is made. */
+type Row = { -readonly [Key in keyof ChannelRow]: ChannelRow[Key] };
+
+function plainRow([seq, flags, rev, key]: IndexEntry, channel: string | undefined): Row {
+  return channel === undefined
+    ? { seq, key, rev, flags, body: null }
+    : { seq, key, rev, flags, body: null, channel };
 }
 
 function wantsState(flags: number, { bodies, branches }: ChannelRequest): boolean {

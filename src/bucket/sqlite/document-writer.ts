@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import type { Cas, Sequence } from '../../document/types.ts';
-import type { CommitResult, DocumentChange } from '../bucket.ts';
-import type { RejectionChange, TakenChange } from '../foreign-writes.ts';
+import { type CommitResult, type DocumentChange, FLAG } from '../bucket.ts';
+import type { HiddenRevision, RejectionChange, TakenChange } from '../foreign-writes.ts';
 import type { PurgeChange } from '../purge-change.ts';
 import type { DocumentHistoryChange, ReferencesChange } from '../upkeep.ts';
 import type { AttachmentWriter } from './attachment-writer.ts';
@@ -68,6 +68,7 @@ export class DocumentWriter {
   readonly #takeBody: Query;
   readonly #takeDocument: Query;
   readonly #body: Query<[body: string]>;
+  readonly #flags: Query<[flags: number]>;
   readonly #insertMetadata: Query;
   readonly #updateMetadata: Query;
   readonly #setText: Query;
@@ -102,6 +103,7 @@ export class DocumentWriter {
     this.#takeDocument = query('UPDATE metadata SET document = ? WHERE id = ?');
     this.#deleteBody = query('DELETE FROM documents WHERE id = ?');
     this.#body = new Query(db, 'SELECT body FROM documents WHERE id = ?');
+    this.#flags = new Query(db, 'SELECT flags FROM metadata WHERE id = ?');
     this.#insertMetadata = query(
       `INSERT INTO metadata
        (collection, key, seq, rev, flags, document, channels, text, body_crc, xattr_crc)
@@ -185,16 +187,38 @@ export class DocumentWriter {
     if (refusal !== undefined) return refusal;
     if (!isForeign(standing.cas)) throw new Error('bug: a write of the gateway is rejected');
     this.#parts.foreign.reject(change);
-    return { ok: true, cas: change.ifCas, seq: 0 as Sequence };
+    const { hides, ifCas: cas } = change;
+    if (hides === undefined || hides.ofSeq !== standing.seq)
+      return { ok: true, cas, seq: 0 as Sequence };
+    return { ok: true, cas, seq: this.#hide(tx, { ...change, ...hides }, standing) };
+  }
+
+  /** What was the document's own becomes its hidden revision; the stranger's row stays. */
+  #hide(
+    tx: Transaction,
+    hidden: RejectionChange & HiddenRevision,
+    { id, seq: before, channels: listed, ownDocument }: Standing,
+  ): Sequence {
+    const { channels } = this.#parts;
+    const seq = nextSequence(tx);
+    const list = channels.replace(hidden, { id, seq: before, list: listOf({ channels: listed }) });
+    const { rev, flags, metadata } = hidden;
+    const text = formatChannelList(list);
+    this.#updateMetadata.run(seq, rev, flags, ownDocument, text, metadata, STAYS, STAYS, id);
+    channels.insert(hidden, { id, seq, list });
+    return seq;
   }
 
   take(tx: Transaction, change: TakenChange): CommitResult {
     const standing = this.#standing(change.collection, change.key);
     const refusal = this.#refusal(tx, change, standing);
     if (refusal !== undefined) return refusal;
-    this.#parts.foreign.settle(change.collection, change.key);
     const { id, seq, document, ownDocument } = standing;
-    if (isForeign(standing.cas)) {
+    const foreign = isForeign(standing.cas);
+    // It was judged before another node refused this very write.
+    if (foreign && this.#isHidden(id)) return { ok: false, failed: 'function' };
+    this.#parts.foreign.settle(change.collection, change.key);
+    if (foreign) {
       const isOfRevision = ownDocument !== 0 && document !== 0;
       if (!isOfRevision) throw new Error('bug: taken without a revision that has this body');
       this.#beginWriting(tx);
@@ -202,6 +226,10 @@ export class DocumentWriter {
       this.#takeDocument.run(document, id);
     }
     return { ok: true, cas: seq as number as Cas, seq: 0 as Sequence };
+  }
+
+  #isHidden(id: number): boolean {
+    return ((this.#flags.one(id)?.[0] ?? 0) & FLAG.hidden) !== 0;
   }
 
   /** The precondition that does not hold; undefined where all do. */
@@ -319,6 +347,6 @@ export function casOf(row: {
   return (deletedByStranger ? -own : own) as Cas;
 }
 
-function listOf(standing: Standing): ChannelList {
+function listOf(standing: Pick<Standing, 'channels'>): ChannelList {
   return standing.channels === undefined ? NO_CHANNELS : parseChannelList(standing.channels);
 }

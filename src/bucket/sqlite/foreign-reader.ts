@@ -61,7 +61,6 @@ export class ForeignReader {
   readonly #count: Query<[count: number]>;
   readonly #oldest: Query<[queuedMs: number]>;
   readonly #rejected: Query<[DocId, Cas, RejectedAs, string, number]>;
-  readonly #rejectedAmong: Query<[key: DocId]>;
   readonly #countRejected: Query<[count: number]>;
   readonly #recheck: Query<[reason: string, sinceMs: number]>;
 
@@ -81,15 +80,14 @@ export class ForeignReader {
     );
     this.#count = new Query(db, `SELECT count(*) FROM (SELECT 1 FROM ${queue} LIMIT abs(?))`);
     this.#oldest = new Query(db, `SELECT queued_ms FROM ${queue} ORDER BY position LIMIT 1`);
+    const rejected = 'cas, rejected_as, reason, at_ms FROM rejected_writes WHERE collection = ?1';
+    // What was set aside has no CAS, and a name in place of a key that nobody could give back.
     this.#rejected = new Query(
       db,
-      `SELECT key, cas, rejected_as, reason, at_ms FROM rejected_writes
-       WHERE collection = ? AND key >= ? ORDER BY key LIMIT abs(?)`,
-    );
-    this.#rejectedAmong = new Query(
-      db,
-      `SELECT r.key FROM json_each(?2) j CROSS JOIN rejected_writes r
-       WHERE r.collection = ?1 AND r.key = j.value`,
+      `SELECT * FROM (SELECT key AS name, ${rejected} AND cas <> 0 AND key >= ?2
+                      ORDER BY key LIMIT abs(?3))
+       UNION ALL SELECT 'x''' || hex(key) || '''' AS name, ${rejected} AND cas = 0 AND name >= ?2
+       ORDER BY name LIMIT abs(?3)`,
     );
     this.#countRejected = new Query(
       db,
@@ -126,11 +124,6 @@ export class ForeignReader {
     return this.#rejected
       .all(collection, keyAfter(after), limit)
       .map(([key, cas, rejectedAs, reason, atMs]) => ({ key, cas, rejectedAs, reason, atMs }));
-  }
-
-  rejectedAmong(collection: CollectionId, keys: readonly DocId[]): ReadonlySet<DocId> {
-    if (this.countRejected(collection, 1) === 0) return new Set();
-    return new Set(this.#rejectedAmong.all(collection, JSON.stringify(keys)).map(([key]) => key));
   }
 
   countRejected(collection: CollectionId, countMax: number): number {

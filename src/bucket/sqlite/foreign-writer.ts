@@ -31,9 +31,7 @@ export class ForeignWriter {
   readonly #reject: Query;
   readonly #setAside: Query;
   readonly #dequeueAt: Query;
-  readonly #rejected: Query<[key: DocId]>;
-  readonly #requeue: Query;
-  readonly #unrejectTo: Query;
+  readonly #requeueing: Readonly<Record<'all' | 'judged', Requeueing>>;
   readonly #recheck: Query<[documentsAfter: number, metadataAfter: number]>;
   readonly #checked: Query<CheckedRow>;
   readonly #stamp: Query;
@@ -55,18 +53,11 @@ export class ForeignWriter {
        WHERE position = ?`,
     );
     this.#dequeueAt = query('DELETE FROM foreign_writes WHERE position = ?');
-    const refused = `collection = ?1 AND key >= ?2 AND rejected_as <> 'body'`;
-    this.#rejected = new Query(
-      db,
-      `SELECT max(key) FROM (SELECT key FROM rejected_writes WHERE ${refused}
-       ORDER BY key LIMIT ${BATCH_MAX}) HAVING count(*) > 0`,
-    );
-    this.#requeue = query(
-      `INSERT OR IGNORE INTO foreign_writes (collection, key, queued_ms)
-       SELECT collection, key, ${NOW_MS} FROM rejected_writes WHERE ${refused} AND key <= ?3
-       ORDER BY key`,
-    );
-    this.#unrejectTo = query(`DELETE FROM rejected_writes WHERE ${refused} AND key <= ?3`);
+    this.#requeueing = {
+      // What was set aside has no CAS: whoever looks at it again sets it aside again.
+      all: requeueing(db, 'cas <> 0'),
+      judged: requeueing(db, `rejected_as <> 'body'`),
+    };
     this.#recheck = new Query(db, 'SELECT documents_after, metadata_after FROM foreign_recheck');
     this.#checked = new Query(
       db,
@@ -123,13 +114,17 @@ export class ForeignWriter {
   }
 
   /** As `ForeignWrites.queueRejected`. */
-  queueRejected(collection: CollectionId, after: DocId | undefined): DocId | undefined {
+  queueRejected(
+    collection: CollectionId,
+    { after, unfit }: { readonly after?: DocId | undefined; readonly unfit: boolean },
+  ): DocId | undefined {
+    const { last, requeue, unreject } = this.#requeueing[unfit ? 'all' : 'judged'];
     const from = keyAfter(after);
-    const last = this.#rejected.one(collection, from)?.[0];
-    if (last === undefined) return undefined;
-    this.#requeue.run(collection, from, last);
-    this.#unrejectTo.run(collection, from, last);
-    return last;
+    const to = last.one(collection, from)?.[0];
+    if (to === undefined) return undefined;
+    requeue.run(collection, from, to);
+    unreject.run(collection, from, to);
+    return to;
   }
 
   /** One step of a recheck; whether there is more to do. */
@@ -170,6 +165,31 @@ export class ForeignWriter {
     }
     return last;
   }
+}
+
+/** Statements that put some of the refused documents back into the queue. */
+interface Requeueing {
+  readonly last: Query<[key: DocId]>;
+  readonly requeue: Query;
+  readonly unreject: Query;
+}
+
+function requeueing(db: DatabaseSync, which: string): Requeueing {
+  const refused = `collection = ?1 AND key >= ?2 AND ${which}`;
+  return {
+    last: new Query(
+      db,
+      `SELECT max(key) FROM (SELECT key FROM rejected_writes WHERE ${refused}
+       ORDER BY key LIMIT ${BATCH_MAX}) HAVING count(*) > 0`,
+    ),
+    requeue: new Query(
+      db,
+      `INSERT OR IGNORE INTO foreign_writes (collection, key, queued_ms)
+       SELECT collection, key, ${NOW_MS} FROM rejected_writes WHERE ${refused} AND key <= ?3
+       ORDER BY key`,
+    ),
+    unreject: new Query(db, `DELETE FROM rejected_writes WHERE ${refused} AND key <= ?3`),
+  };
 }
 
 /** Whether the gateway wrote it, as far as can be told: of older versions no CRC is known. */

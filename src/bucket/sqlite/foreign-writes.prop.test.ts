@@ -74,7 +74,7 @@ test('exactly what is foreign is queued or rejected, whoever does what', async (
         const named = { ...(by.stranger.includes(':key') && { key }), body };
         db.prepare(by.stranger).run(named);
       } else if (by.gateway === 'queueRejected') {
-        await bucket.foreignWrites.queueRejected(c);
+        await bucket.foreignWrites.queueRejected(c, { unfit: false });
       } else {
         const change = await changeOf(bucket, c, { key, body, does: by.gateway });
         if (change !== undefined) assert.ok((await bucket.commit([change]))[0]?.ok);

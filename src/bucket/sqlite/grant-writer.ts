@@ -15,6 +15,7 @@ type GrantRow = readonly [
   kind: string,
   collection: number,
   target: string,
+  source: string,
 ];
 
 type HistoryRow = readonly [
@@ -27,7 +28,7 @@ type HistoryRow = readonly [
   target: string,
 ];
 
-const COLUMNS = 'id, database, principal, kind, collection, target';
+const COLUMNS = 'id, database, principal, kind, collection, target, source';
 
 /** What a document makes others have, in one database. */
 interface DocumentGrants {
@@ -44,6 +45,7 @@ interface DocumentGrants {
 export class GrantWriter {
   readonly #bySource: Query<GrantRow>;
   readonly #byAdministrator: Query<GrantRow>;
+  readonly #byClaims: Query<GrantRow>;
   readonly #insert: Query;
   readonly #end: Query;
   readonly #history: Query<HistoryRow>;
@@ -58,11 +60,10 @@ export class GrantWriter {
       `SELECT ${COLUMNS} FROM grants INDEXED BY grants_source
        WHERE source_collection = ? AND source = ? AND until_seq = 0 AND source_collection > 0`,
     );
-    this.#byAdministrator = new Query(
-      db,
-      `SELECT ${COLUMNS} FROM grants
-       WHERE database = ? AND principal = ? AND source_collection = 0 AND until_seq = 0`,
-    );
+    const ofNoDocument = `SELECT ${COLUMNS} FROM grants
+       WHERE database = ? AND principal = ? AND source_collection = 0 AND until_seq = 0`;
+    this.#byAdministrator = new Query(db, `${ofNoDocument} AND source = ''`);
+    this.#byClaims = new Query(db, `${ofNoDocument} AND source <> ''`);
     this.#insert = new Query(
       db,
       `INSERT INTO grants (database, principal, kind, collection, target,
@@ -102,6 +103,19 @@ export class GrantWriter {
     }
     const before = this.#byAdministrator.all(database, principal);
     const source = { sourceCollection: 0 as CollectionId, source: '' };
+    this.#replace(tx, { database, grants, ...source, before, seq });
+  }
+
+  /** What tokens now give to the principal of the change, where it says so. */
+  replaceOfClaims(tx: Transaction, change: PrincipalChange, seq: Sequence): void {
+    const { database, principal, claimed } = change;
+    if (claimed === undefined) return;
+    const { issuer, grants } = claimed;
+    if (grants.some((grant) => grant.principal !== principal || issuer === '')) {
+      throw new Error('bug: an issuer that is named grants to the principal of the change alone');
+    }
+    const before = this.#byClaims.all(database, principal);
+    const source = { sourceCollection: 0 as CollectionId, source: issuer };
     this.#replace(tx, { database, grants, ...source, before, seq });
   }
 
@@ -158,7 +172,7 @@ export class GrantWriter {
     const ending = new Map(before.map((row) => [JSON.stringify(row.slice(1)), row] as const));
     const known = new Set(ending.keys());
     for (const { principal, kind, collection, target } of made.grants) {
-      const key = JSON.stringify([database, principal, kind, collection, target]);
+      const key = JSON.stringify([database, principal, kind, collection, target, source]);
       ending.delete(key);
       if (known.has(key)) continue;
       known.add(key);

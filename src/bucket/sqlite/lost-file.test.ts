@@ -101,14 +101,20 @@ test('a lock that makes a write fail is told until a write succeeds', async () =
   await using bucket = await held.server.open('b', { create: true });
   const c = await bucket.openCollection('_default._default');
   const stranger = new DatabaseSync(`${held.path}/b.sqlite`);
-  stranger.exec('BEGIN IMMEDIATE');
-  await assert.rejects(bucket.commit([putDocument(c, 'a')]), unavailable(/locked/));
-  assert.equal(kindOf(bucket), 'locked');
-  assert.equal(await bucket.lastSequence(), 0);
-  stranger.exec('ROLLBACK');
+  const lease = { name: 'n', holder: 'h', about: '', forMs: 1000 };
+  for (const [write, other] of [
+    [() => bucket.commit([putDocument(c, 'a')]), () => bucket.removeExpired(1, 1)],
+    [() => bucket.leases.take(lease), () => bucket.leases.take(lease)],
+  ] as const) {
+    stranger.exec('BEGIN IMMEDIATE');
+    await assert.rejects(write(), unavailable(/locked/));
+    assert.equal(kindOf(bucket), 'locked');
+    assert.equal(await bucket.lastSequence(), 0);
+    stranger.exec('ROLLBACK');
+    await other();
+    assert.equal(kindOf(bucket), undefined);
+  }
   stranger.close();
-  await bucket.removeExpired(1, 1);
-  assert.equal(kindOf(bucket), undefined);
 });
 
 test('a writer that starts again in the place of another bucket does not write to it', async () => {

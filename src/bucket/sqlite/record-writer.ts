@@ -85,6 +85,7 @@ export class RecordWriter {
     this.#putPrincipal.run(database, principal, value, seq);
     tx.accessVersions.set(accessKey(database, principal), seq);
     this.#grants.replaceOfAdministrator(tx, change, seq);
+    this.#grants.replaceOfClaims(tx, change, seq);
     return { ok: true, cas: seq as number as Cas, seq };
   }
 

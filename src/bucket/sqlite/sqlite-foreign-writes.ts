@@ -64,22 +64,16 @@ export class SqliteForeignWrites implements ForeignWrites {
     );
   }
 
-  async rejectedAmong(
-    collection: CollectionId,
-    keys: readonly DocId[],
-  ): Promise<ReadonlySet<DocId>> {
-    if (keys.length > BATCH_MAX) throw new Error(`bug: ${keys.length} keys in one call`);
-    return await this.#store.reader.read(({ foreign }) => foreign.rejectedAmong(collection, keys));
-  }
-
   async countRejected(collection: CollectionId, countMax: number): Promise<number> {
     return await this.#store.reader.read(({ foreign }) =>
       foreign.countRejected(collection, countMax),
     );
   }
 
-  async queueRejected(collection: CollectionId, after?: DocId): Promise<DocId | undefined> {
-    const last = await this.#store.writer.queueRejected(collection, after);
+  async queueRejected(
+    ...asked: Parameters<ForeignWrites['queueRejected']>
+  ): Promise<DocId | undefined> {
+    const last = await this.#store.writer.queueRejected(...asked);
     this.#store.watch.look();
     return last;
   }

@@ -1,3 +1,4 @@
+import type { Log } from '../../observability/log.ts';
 import type { Clock } from '../../util/clock.ts';
 import { GatewayError, isGatewayError } from '../../util/errors.ts';
 import type { BucketTrouble } from '../trouble.ts';
@@ -22,13 +23,15 @@ interface Inspected {
 export class StoreHealth {
   readonly #inspected: Inspected;
   readonly #clock: Clock;
+  readonly #log: Log;
   #nextInspectionMs = 0;
   #unreadable: BucketTrouble | undefined;
   #locked: BucketTrouble | undefined;
 
-  constructor(inspected: Inspected, clock: Clock) {
+  constructor(inspected: Inspected, options: { readonly clock: Clock; readonly log: Log }) {
     this.#inspected = inspected;
-    this.#clock = clock;
+    this.#clock = options.clock;
+    this.#log = options.log;
   }
 
   get trouble(): BucketTrouble | undefined {
@@ -60,7 +63,7 @@ export class StoreHealth {
   async ofWrite<T>(work: Promise<T>): Promise<T> {
     try {
       const result = await work;
-      if (this.#locked !== undefined) this.#locked = undefined;
+      if (this.#locked !== undefined) this.#unlocked(this.#locked);
       return result;
     } catch (cause) {
       if (isMoved(cause)) this.#found(cause);
@@ -87,8 +90,15 @@ export class StoreHealth {
   }
 
   #lockedOut(cause: unknown): void {
+    if (this.#locked !== undefined) return;
     const sinceMs = this.#clock.now() - this.#inspected.busyTimeoutMs;
-    this.#locked ??= { kind: 'locked', reason: reasonOf(cause), sinceMs };
+    this.#locked = { kind: 'locked', reason: reasonOf(cause), sinceMs };
+    this.#log.warn('the bucket is locked by another process: writes fail, reads go on');
+  }
+
+  #unlocked({ sinceMs }: BucketTrouble): void {
+    this.#locked = undefined;
+    this.#log.warn('the bucket can be written again', { lockedMs: this.#clock.now() - sinceMs });
   }
 }
 

@@ -57,7 +57,7 @@ export class Store implements AsyncDisposable {
     );
     const { path, busyTimeoutMs } = options.file;
     const inspected = { file: new BucketFile(path), uuid, busyTimeoutMs };
-    this.health = new StoreHealth(inspected, options.clock);
+    this.health = new StoreHealth(inspected, options);
     this.watch = new HistoryWatch(
       {
         ends: () => ({

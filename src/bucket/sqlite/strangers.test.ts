@@ -3,10 +3,11 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
+import type { DocId } from '../../document/types.ts';
 import { must } from '../../util/assert.ts';
 import { FLAG, type Bucket, type CollectionId, type StoredDocument } from '../bucket.ts';
 import { apply, channelRequest, docId, move, putDocument, revId } from '../contract/changes.ts';
-import { queuedKeys } from '../contract/foreign-writes-contract.ts';
+import { queuedKeys, rejectedKeys, rejection } from '../contract/foreign-writes-contract.ts';
 import { FOREIGN_BODY_BYTES_MAX } from '../foreign-writes.ts';
 import { afterReads, testSharedBucket } from './stranger-support.ts';
 
@@ -278,11 +279,34 @@ test('a key that is not UTF-8 is set aside; any other can be taken', async () =>
     const [rejected, ...more] = await bucket.foreignWrites.listRejected(c, { limit: 9 });
     assert.deepEqual(more, []);
     assert.match(must(rejected, 'one').reason, /not valid UTF-8/);
+    assert.equal(rejected?.key, `x'6BFF'`, 'as SQL names it');
     for (const key of keys) {
       const { cas } = await stored(bucket, c, key);
       await apply(bucket, putDocument(c, key, { ifCas: cas }));
     }
     assert.deepEqual(await queuedKeys(bucket, c), []);
+  });
+});
+
+test('pages of what is refused end, also where keys cannot be named', async () => {
+  await withStranger(async (bucket, c, stranger) => {
+    await stranger(`INSERT INTO documents (key, body) VALUES (CAST(x'6bff' AS TEXT), '{}'),
+      (CAST(x'6bfe' AS TEXT), '{}'), ('k', '{}'), ('y', '{}')`);
+    for (const key of await queuedKeys(bucket, c))
+      await apply(bucket, rejection(c, await stored(bucket, c, key)));
+    const listed: string[] = [];
+    for (let after: DocId | undefined; listed.length < 9;) {
+      const page: readonly { readonly key: DocId }[] = await bucket.foreignWrites.listRejected(c, {
+        limit: 1,
+        ...(after === undefined ? {} : { after }),
+      });
+      after = page[0]?.key;
+      if (after === undefined) break;
+      listed.push(after);
+    }
+    assert.deepEqual(listed, ['k', `x'6BFE'`, `x'6BFF'`, 'y']);
+    await stranger(`DELETE FROM documents WHERE key = CAST(x'6bff' AS TEXT)`);
+    assert.deepEqual(await rejectedKeys(bucket, c), ['k', `x'6BFE'`, 'y']);
   });
 });
 

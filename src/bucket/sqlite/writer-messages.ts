@@ -1,14 +1,15 @@
 import type { Digest, DocId } from '../../document/types.ts';
 import type { ErrorTag } from '../../util/errors.ts';
-import type { Change, CollectionId, CommitResult } from '../bucket.ts';
+import type { CollectionId, CommitResult } from '../bucket.ts';
 import type { LeaseChange } from '../leases.ts';
+import type { PackedCalls } from './packed-changes.ts';
 import type { WriterOptions } from './writer.ts';
 
 /** What the main thread asks of the writing thread; each request gets one answer, in order. */
 export type WriterRequest =
   | {
       readonly kind: 'commit';
-      readonly calls: readonly (readonly Change[])[];
+      readonly calls: PackedCalls;
       readonly nowSecs: number;
     }
   | { readonly kind: 'openCollection'; readonly name: string }
@@ -41,7 +42,7 @@ export type WriterRequest =
   | {
       readonly kind: 'queueRejected';
       readonly collection: CollectionId;
-      readonly after: DocId | undefined;
+      readonly which: { readonly after?: DocId | undefined; readonly unfit: boolean };
     }
   | { readonly kind: 'mendForeignWrites' | 'recheckForeignWrites' }
   | { readonly kind: 'changeLease'; readonly change: LeaseChange }
@@ -59,7 +60,7 @@ export type WireOutcome =
   | { readonly results: readonly CommitResult[] }
   | { readonly failure: WireError };
 
-/** `value` is that of the method of `Writer`; of `commit`, a WireOutcome for each call. */
+/** `value` is that of the method of `Writer`; of `commit`, `PackedOutcomes`. */
 export type WriterAnswer =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: WireError };

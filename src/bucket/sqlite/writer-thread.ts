@@ -7,9 +7,11 @@ import { GatewayError } from '../../util/errors.ts';
 import { sharedNowMs } from '../../util/shared-now.ts';
 import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
 import type { LeaseChange } from '../leases.ts';
+import { packCalls } from './packed-changes.ts';
+import type { PackedOutcomes } from './packed-outcomes.ts';
+import { unpackOutcomes } from './packed-outcomes.ts';
 import type {
   WireError,
-  WireOutcome,
   WriterAnswer,
   WriterEnvelope,
   WriterOpened,
@@ -67,9 +69,9 @@ export class WriterThread implements AsyncDisposable {
     nowSecs: number,
     askedMs: number,
   ): Promise<readonly (readonly CommitResult[] | Error)[]> {
-    const request = { kind: 'commit', calls, nowSecs } as const;
-    const outcomes = (await this.#ask(request, askedMs)) as WireOutcome[];
-    return outcomes.map((outcome) =>
+    const request = { kind: 'commit', calls: packCalls(calls), nowSecs } as const;
+    const outcomes = (await this.#ask(request, askedMs)) as PackedOutcomes;
+    return unpackOutcomes(outcomes).map((outcome) =>
       'failure' in outcome ? errorOf(outcome.failure) : outcome.results,
     );
   }
@@ -109,9 +111,9 @@ export class WriterThread implements AsyncDisposable {
 
   async queueRejected(
     collection: CollectionId,
-    after: DocId | undefined,
+    which: { readonly after?: DocId | undefined; readonly unfit: boolean },
   ): Promise<DocId | undefined> {
-    const last = await this.#ask({ kind: 'queueRejected', collection, after });
+    const last = await this.#ask({ kind: 'queueRejected', collection, which });
     return last as DocId | undefined;
   }
 

@@ -4,6 +4,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { must, unreachable } from '../../util/assert.ts';
 import { sharedNowMs } from '../../util/shared-now.ts';
 import { isGatewayError } from '../../util/errors.ts';
+import { unpackCalls } from './packed-changes.ts';
+import { packOutcomes } from './packed-outcomes.ts';
 import { storeError } from './store-error.ts';
 import type {
   WireError,
@@ -28,11 +30,13 @@ function wireError(cause: unknown): WireError {
 function answer(writer: Writer, request: WriterRequest): unknown {
   switch (request.kind) {
     case 'commit':
-      return writer
-        .commit(request.calls, request.nowSecs)
-        .map((outcome) =>
-          'failure' in outcome ? { failure: wireError(outcome.failure) } : outcome,
-        );
+      return packOutcomes(
+        writer
+          .commit(unpackCalls(request.calls), request.nowSecs)
+          .map((outcome) =>
+            'failure' in outcome ? { failure: wireError(outcome.failure) } : outcome,
+          ),
+      );
     case 'openCollection':
       return writer.openCollection(request.name);
     case 'addChunk':
@@ -48,7 +52,7 @@ function answer(writer: Writer, request: WriterRequest): unknown {
     case 'setAside':
       return writer.setAside(request.positions, request.reason);
     case 'queueRejected':
-      return writer.queueRejected(request.collection, request.after);
+      return writer.queueRejected(request.collection, request.which);
     case 'mendForeignWrites':
       return writer.mendForeignWrites();
     case 'recheckForeignWrites':

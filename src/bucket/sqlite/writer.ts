@@ -4,10 +4,11 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Cas, Digest, DocId, Sequence } from '../../document/types.ts';
 import { unreachable } from '../../util/assert.ts';
 import { GatewayError } from '../../util/errors.ts';
+import type { BatchChange } from '../batch-change.ts';
 import type { Change, CollectionId, CommitResult, StoredAttachment } from '../bucket.ts';
 import type { LeaseChange } from '../leases.ts';
 import { AttachmentWriter } from './attachment-writer.ts';
-import { BatchWriter } from './batch-writer.ts';
+import { BatchRefused, BatchWriter } from './batch-writer.ts';
 import { BucketFile, requireTables } from './bucket-file.ts';
 import { ChannelIndexWriter } from './channel-index-writer.ts';
 import { ChannelNames } from './channel-names.ts';
@@ -140,17 +141,50 @@ export class Writer implements Disposable {
   }
 
   /**
-   * Several calls of `Bucket.commit` in one transaction. Where one of them breaks it, each is tried
-   * alone, so that it fails alone; where the store fails, all fail with it.
+   * Several calls of `Bucket.commit` in one transaction; a batch has one of its own. Where one of
+   * them breaks it, each is tried alone, so that it fails alone; where the store fails, all fail
+   * with it.
    */
   commit(calls: readonly (readonly Change[])[], nowSecs: number): readonly CallOutcome[] {
+    const outcomes: CallOutcome[] = [];
+    while (outcomes.length < calls.length) {
+      const last = outcomes.at(-1);
+      const isDown = last !== undefined && 'failure' in last && isStoreWide(last.failure);
+      if (isDown) outcomes.push(last);
+      else outcomes.push(...this.#commitNext(calls.slice(outcomes.length), nowSecs));
+    }
+    return outcomes;
+  }
+
+  /** The first of the calls, if it is a batch, or those before the next batch. */
+  #commitNext(calls: readonly (readonly Change[])[], nowSecs: number): readonly CallOutcome[] {
+    const first = onlyBatch(calls[0] ?? []);
+    if (first !== undefined) return [this.#commitBatch(first, nowSecs)];
+    const batchAt = calls.findIndex((changes) => onlyBatch(changes) !== undefined);
+    return this.#commitTogether(calls.slice(0, batchAt === -1 ? undefined : batchAt), nowSecs);
+  }
+
+  #commitBatch(batch: BatchChange, nowSecs: number): CallOutcome {
+    try {
+      const result = this.#transaction(nowSecs, (tx) => {
+        const failed = this.#records.judge(tx, batch);
+        if (failed !== undefined) throw new BatchRefused({ ok: false, failed });
+        return this.#batches.applyAlone(tx, batch, (each) => this.#apply(tx, each));
+      });
+      return { results: [result] };
+    } catch (failure) {
+      return failure instanceof BatchRefused ? { results: [failure.result] } : { failure };
+    }
+  }
+
+  #commitTogether(calls: readonly (readonly Change[])[], nowSecs: number): readonly CallOutcome[] {
     try {
       return this.#transaction(nowSecs, (tx) =>
         calls.map((changes) => ({ results: changes.map((change) => this.#apply(tx, change)) })),
       );
     } catch (failure) {
       if (calls.length === 1 || isStoreWide(failure)) return calls.map(() => ({ failure }));
-      return calls.flatMap((changes) => this.commit([changes], nowSecs));
+      return calls.flatMap((changes) => this.#commitTogether([changes], nowSecs));
     }
   }
 
@@ -206,8 +240,8 @@ export class Writer implements Disposable {
     this.#unsynced(0, () => this.#foreign.setAside(positions, reason));
   }
 
-  queueRejected(collection: CollectionId, after: DocId | undefined): DocId | undefined {
-    return this.#transaction(0, () => this.#foreign.queueRejected(collection, after));
+  queueRejected(...asked: Parameters<ForeignWriter['queueRejected']>): DocId | undefined {
+    return this.#transaction(0, () => this.#foreign.queueRejected(...asked));
   }
 
   mendForeignWrites(): readonly string[] {
@@ -300,6 +334,11 @@ export class Writer implements Disposable {
       throw cause;
     }
   }
+}
+
+function onlyBatch(changes: readonly Change[]): BatchChange | undefined {
+  const [only] = changes;
+  return changes.length === 1 && only?.kind === 'batch' ? only : undefined;
 }
 
 /** What takes no sequence and gives no CAS. */

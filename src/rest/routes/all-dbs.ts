@@ -31,4 +31,8 @@ export const getAllDbs = route({
       ...bucketsInTroubleAnswer(services.registry),
     ]);
   },
+  audit: ({ services }) => {
+    const db_names = services.registry.list().map(({ name }) => name);
+    return [{ event: 'readAllDatabases', fields: { db_names } }];
+  },
 });

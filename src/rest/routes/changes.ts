@@ -1,10 +1,12 @@
+import { sequenceJson } from '../../changes/sequence-id.ts';
 import type { Database } from '../../database/database.ts';
+import { feedAsked } from '../../observability/events.ts';
 import type { Session } from '../../principals/sessions.ts';
 import { GatewayError, isGatewayError } from '../../util/errors.ts';
 import type { Answer } from '../answer.ts';
 import { jsonBody, noBody } from '../body.ts';
 import { changesBody, changesQuery, changesRequest } from '../changes-request.ts';
-import type { ChangesBody, ChangesQuery } from '../changes-request.ts';
+import type { ChangesBody, ChangesQuery, ChangesRequest } from '../changes-request.ts';
 import { requireSocketOrigin } from '../cors.ts';
 import { changesAnswer } from '../feed-transport.ts';
 import type { LiveSocket } from '../live-socket.ts';
@@ -56,6 +58,7 @@ function answer(asking: Asking, body: ChangesBody | undefined): Answer {
   if (request.feed === 'websocket')
     throw new GatewayError('badRequest', 'feed=websocket is opened with GET and a handshake');
   const feed = collection.changes(reader, request);
+  feedAsked(collection.observer, askedOf(request));
   return changesAnswer(feed, { ...sendingOf(asking), request, signal });
 }
 
@@ -66,10 +69,25 @@ function socketAnswer(asking: Asking): Answer {
     ...sendingOf(asking),
     database,
     request: (body) => changesRequest(query, { ...body, feed: 'websocket' }, services.settings),
-    open: (request) => collection.changes(reader, request),
+    open: (request) => {
+      feedAsked(collection.observer, askedOf(request));
+      return collection.changes(reader, request);
+    },
   };
   const run = (socket: LiveSocket): Promise<void> => runSocketFeed(socket, sending);
   return { status: SWITCHING_PROTOCOLS, headers: {}, body: { kind: 'socket', run } };
+}
+
+/** As the audit log tells it. */
+function askedOf(request: ChangesRequest): Parameters<typeof feedAsked>[1] {
+  const { since, feed, includeDocs, channels, docIds } = request;
+  return {
+    since: sequenceJson(since).replaceAll('"', ''),
+    feed_type: feed,
+    include_docs: includeDocs,
+    channels,
+    doc_ids: docIds,
+  };
 }
 
 const SWITCHING_PROTOCOLS = 101;

@@ -27,4 +27,5 @@ export const getClusterInfo = route({
       databases: Object.fromEntries(databases),
     });
   },
+  audit: () => [{ event: 'clusterInfoRead' }],
 });

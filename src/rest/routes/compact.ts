@@ -39,6 +39,7 @@ export const getCompact = route({
     const served = services.registry.served(database.name);
     return json(200, await services.tasks.compactions.status(served, query.type));
   },
+  audit: ({ query }) => [{ event: 'compactionRead', fields: { type: query.type } }],
 });
 
 export const postCompact = route({
@@ -64,4 +65,8 @@ export const postCompact = route({
     const asked = { reset: query.reset === true, dryRun: query.dry_run === true };
     return json(200, await compactions.start(served, { type: query.type, ...asked }));
   },
+  audit: ({ query: { type: of, action, reset, dry_run } }) =>
+    action === 'stop'
+      ? [{ event: 'compactionStopped', fields: { type: of } }]
+      : [{ event: 'compactionStarted', fields: { type: of, reset, dry_run } }],
 });

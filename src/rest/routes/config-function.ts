@@ -6,6 +6,7 @@ import type { Answer } from '../answer.ts';
 import { empty } from '../answer.ts';
 import { noBody, textBody } from '../body.ts';
 import { changeConfiguration } from '../change-configuration.ts';
+import { configUpdated } from '../config-payload.ts';
 import { etagOf } from '../if-match.ts';
 import { splitKeyspace } from '../path-parameters.ts';
 import type { RestServices } from '../rest-services.ts';
@@ -29,6 +30,7 @@ export const getSyncFunction = route({
   body: noBody,
   answers: { 200: { [JAVASCRIPT]: null } },
   handle: (handling) => show(handling, 'sync'),
+  audit: () => [{ event: 'readDatabaseConfig' }],
 });
 
 export const putSyncFunction = route({
@@ -40,6 +42,7 @@ export const putSyncFunction = route({
   answers: { 200: NO_CONTENT },
   refuses: ['preconditionFailed'],
   handle: (handling) => change(handling, 'sync', handling.body),
+  audit: ({ body }) => configUpdated({ sync: body }),
 });
 
 export const deleteSyncFunction = route({
@@ -51,6 +54,7 @@ export const deleteSyncFunction = route({
   answers: { 200: NO_CONTENT },
   refuses: ['preconditionFailed'],
   handle: (handling) => change(handling, 'sync', ''),
+  audit: () => configUpdated({ sync: '' }),
 });
 
 export const getImportFilter = route({
@@ -61,6 +65,7 @@ export const getImportFilter = route({
   body: noBody,
   answers: { 200: { [JAVASCRIPT]: null } },
   handle: (handling) => show(handling, 'import_filter'),
+  audit: () => [{ event: 'readDatabaseConfig' }],
 });
 
 export const putImportFilter = route({
@@ -72,6 +77,7 @@ export const putImportFilter = route({
   answers: { 200: NO_CONTENT },
   refuses: ['preconditionFailed'],
   handle: (handling) => change(handling, 'import_filter', handling.body),
+  audit: ({ body }) => configUpdated({ import_filter: body }),
 });
 
 export const deleteImportFilter = route({
@@ -83,6 +89,7 @@ export const deleteImportFilter = route({
   answers: { 200: NO_CONTENT },
   refuses: ['preconditionFailed'],
   handle: (handling) => change(handling, 'import_filter', ''),
+  audit: () => configUpdated({ import_filter: '' }),
 });
 
 interface Asking {

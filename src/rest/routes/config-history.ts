@@ -44,6 +44,7 @@ export const getConfigHistory = route({
     const versions = await served.versions();
     return json(200, { versions: versions.toReversed().map((record) => shown(record, served)) });
   },
+  audit: () => [{ event: 'readDatabaseConfig' }],
 });
 
 export const postConfigRollback = route({
@@ -66,6 +67,12 @@ export const postConfigRollback = route({
     const { given } = await served.keptVersion(to);
     return empty(201, { Etag: await changeConfiguration(handling, takeBackTo(given)) });
   },
+  audit: ({ query }) => [
+    {
+      event: 'updateDatabaseConfig',
+      fields: { payload: JSON.stringify({ rollback_to: query.to }) },
+    },
+  ],
 });
 
 function shown(record: DatabaseRecord, served: ServedDatabase): z.output<typeof version> {

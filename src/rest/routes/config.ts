@@ -11,6 +11,7 @@ import type { Answer } from '../answer.ts';
 import { jsonBody, noBody } from '../body.ts';
 import { changeConfiguration } from '../change-configuration.ts';
 import type { ChangingConfiguration } from '../change-configuration.ts';
+import { configUpdated } from '../config-payload.ts';
 import { etagOf } from '../if-match.ts';
 import { withFunctions } from '../inline-functions.ts';
 import { lenientFlag } from '../query.ts';
@@ -51,6 +52,7 @@ export const getDatabaseConfig = route({
     const times = { created_at: record.createdAt, updated_at: record.updatedAt };
     return json(200, { ...answer, ...times }, { Etag: etagOf(configVersion(record)) });
   },
+  audit: () => [{ event: 'readDatabaseConfig' }],
 });
 
 export function refuseUnredacted(redact: string | undefined): void {
@@ -70,6 +72,7 @@ export const postDatabaseConfig = route({
   refuses: ['preconditionFailed', 'conflict'],
   handle: async ({ body, ...handling }) =>
     configure(handling, merge(await withFunctions(body, handling.services))),
+  audit: ({ body }) => configUpdated(body),
 });
 
 export const putDatabaseConfig = route({
@@ -84,6 +87,7 @@ export const putDatabaseConfig = route({
   refuses: ['preconditionFailed', 'conflict'],
   handle: async ({ body, ...handling }) =>
     configure(handling, replace(await withFunctions(body, handling.services))),
+  audit: ({ body }) => configUpdated(body),
 });
 
 async function configure(handling: ChangingConfiguration, change: ConfigChange): Promise<Answer> {

@@ -8,6 +8,7 @@ import { lenientFlag } from '../query.ts';
 import { withFunctions } from '../inline-functions.ts';
 import { route } from '../route.ts';
 import { stateAnswer } from '../state-answer.ts';
+import { configPayload } from '../config-payload.ts';
 import { noQuery } from './no-query.ts';
 import { databaseState } from '../answer-schemas.ts';
 import { jsonContent, NO_CONTENT } from '../content.ts';
@@ -55,6 +56,7 @@ export const getDatabase = route({
         : {}),
     });
   },
+  audit: () => [{ event: 'readDatabase' }],
 });
 
 export const putDatabase = route({
@@ -70,6 +72,9 @@ export const putDatabase = route({
     await services.registry.create(params.newdb, await withFunctions(body, services));
     return empty(201);
   },
+  audit: ({ params, body }) => [
+    { event: 'createDatabase', fields: { payload: configPayload(body) }, database: params.newdb },
+  ],
 });
 
 export const putDatabaseInPublic = route({
@@ -101,4 +106,5 @@ export const deleteDatabase = route({
     await services.registry.delete(database.name);
     return json(200, {});
   },
+  audit: () => [{ event: 'deleteDatabase' }],
 });

@@ -26,6 +26,7 @@ const explanation = z.object({
       rev: z.string(),
       sequence: z.int(),
       deleted: z.boolean(),
+      hidden: z.literal(true).optional(),
       channels: z.array(inChannel),
       left: z.array(inChannel.extend({ until: z.int(), held: z.boolean() })).optional(),
     })

@@ -1,6 +1,7 @@
 import type { MetricTree } from '../../observability/metrics.ts';
 import { memoryStatistics } from '../../observability/process-memory.ts';
 import { json } from '../answer.ts';
+import type { Told } from '../audited-answer.ts';
 import { noBody } from '../body.ts';
 import { route } from '../route.ts';
 import { noQuery } from './no-query.ts';
@@ -21,12 +22,16 @@ export const getExpvar = route({
       cmdline: process.argv,
       memstats: memoryStatistics(),
       syncgateway: {
-        global: { resource_utilization: inNanoseconds(gateway['resource_utilization'] ?? {}) },
+        global: {
+          resource_utilization: inNanoseconds(gateway['resource_utilization'] ?? {}),
+          audit: gateway['audit'],
+        },
         per_db: mapValues(databases, withTreeNames),
         per_replication: {},
       },
     });
   },
+  audit: () => statsRead('expvar'),
 });
 
 export const getStats = route({
@@ -38,7 +43,12 @@ export const getStats = route({
   body: noBody,
   answers: { 200: jsonContent(z.object({ MemStats: z.record(z.string(), z.number()) })) },
   handle: () => json(200, { MemStats: memoryStatistics() }),
+  audit: () => statsRead('memstats'),
 });
+
+export function statsRead(format: string): readonly Told[] {
+  return [{ event: 'statsRead', fields: { stats_format: format } }];
+}
 
 type Figures = MetricTree['gateway'];
 

@@ -3,6 +3,7 @@ import type { Answer } from '../answer.ts';
 import { noBody } from '../body.ts';
 import type { RestServices } from '../rest-services.ts';
 import { route } from '../route.ts';
+import { statsRead } from './expvar.ts';
 import { noQuery } from './no-query.ts';
 
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
@@ -19,6 +20,7 @@ export const getMetrics = route({
   body: noBody,
   answers: { 200: { 'text/plain': null } },
   handle: figures,
+  audit: () => statsRead('prometheus'),
 });
 
 export const getMetricsOld = route({
@@ -30,4 +32,5 @@ export const getMetricsOld = route({
   body: noBody,
   answers: { 200: { 'text/plain': null } },
   handle: figures,
+  audit: () => statsRead('prometheus'),
 });

@@ -28,6 +28,7 @@ export const postOffline = route({
     await services.registry.served(database.name).goOffline(query.scope);
     return empty(200);
   },
+  audit: () => [{ event: 'databaseOffline' }],
 });
 
 export const postOnline = route({
@@ -55,4 +56,5 @@ export const postOnline = route({
     else served.goOnlineLater(delay * 1000, scope);
     return empty(200);
   },
+  audit: () => [{ event: 'databaseOnline' }],
 });

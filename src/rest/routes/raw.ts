@@ -26,4 +26,5 @@ export const getRaw = route({
     });
     return jsonText(200, text);
   },
+  audit: ({ params }) => [{ event: 'readDocumentMetadata', fields: { doc_id: params.docid } }],
 });

@@ -3,7 +3,9 @@ import { planReportSchema } from '../../tasks/plan/plan-report.ts';
 import type { PlanView } from '../../tasks/plan/plan-view.ts';
 import type { ResyncView } from '../../tasks/resync/resync-view.ts';
 import { GatewayError } from '../../util/errors.ts';
+import type { AuditFields } from '../../observability/audit/audit.ts';
 import type { Answer } from '../answer.ts';
+import type { Told } from '../audited-answer.ts';
 import { json } from '../answer.ts';
 import { noBody, optionalJsonBody } from '../body.ts';
 import { jsonContent } from '../content.ts';
@@ -82,6 +84,7 @@ export const getResync = route({
     if (query.verbose !== true) return answer(view);
     return json(200, { ...view, ...(await resyncs.details(served)) });
   },
+  audit: ({ query }) => (query.action === 'plan' ? [] : [{ event: 'resyncRead' }]),
 });
 
 export const postResync = route({
@@ -133,7 +136,33 @@ export const postResync = route({
       }
     }
   },
+  audit: ({ query, body }) => {
+    const regenerate = query.regenerate_sequences === true || body?.regenerate_sequences === true;
+    const fields = {
+      collections: body?.scopes ?? {},
+      regenerate_sequences: regenerate,
+      reset: query.reset === true,
+    };
+    const functions = { sync: body?.sync ?? undefined, functions: body?.functions ?? undefined };
+    return resyncTold(query, fields, functions);
+  },
 });
+
+/** A plan changes nothing; what functions a resync brings, or takes back, is configured by it. */
+function resyncTold(
+  query: { readonly action?: string | undefined; readonly plan?: boolean | undefined },
+  fields: AuditFields,
+  functions: AuditFields,
+): readonly Told[] {
+  if (query.action === 'plan' || query.plan === true) return [];
+  if (query.action === 'stop') return [{ event: 'resyncStopped' }];
+  const sent = query.action === 'undo' ? { undo: true } : functions;
+  const payload = JSON.stringify(sent);
+  return [
+    ...(payload === '{}' ? [] : [{ event: 'updateDatabaseConfig', fields: { payload } } as const]),
+    { event: 'resyncStarted', fields },
+  ];
+}
 
 function answer(view: ResyncView | PlanView): Answer {
   return json(200, view);

@@ -13,4 +13,5 @@ export const getRevTree = route({
   answers: { 200: { 'text/vnd.graphviz': null } },
   handle: async ({ collection, params }) =>
     text(200, 'text/vnd.graphviz', await collection.tools.revisionGraph(params.docid)),
+  audit: ({ params }) => [{ event: 'readDocumentMetadata', fields: { doc_id: params.docid } }],
 });

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { isJsonObject } from '../../config/check-table.ts';
 import { empty, json } from '../answer.ts';
+import type { Told } from '../audited-answer.ts';
 import { jsonBody, noBody } from '../body.ts';
 import { flag } from '../query.ts';
 import { route } from '../route.ts';
@@ -20,6 +22,9 @@ export const listRoles = route({
   answers: { 200: jsonContent(z.array(z.string())) },
   handle: async ({ database, query }) =>
     json(200, await database.principals.listRoles({ deleted: query.deleted ?? false })),
+  audit: ({ query }) => [
+    { event: 'readAllRoles', fields: { include_deleted: query.deleted ?? false } },
+  ],
 });
 
 export const postRole = route({
@@ -35,6 +40,7 @@ export const postRole = route({
     await database.principals.postRole(body);
     return empty(201);
   },
+  audit: ({ body }) => roleTold('createRole', body),
 });
 
 export const getRole = route({
@@ -50,6 +56,7 @@ export const getRole = route({
     if (query.reasons !== true) return json(200, view);
     return json(200, { ...view, ...(await principals.reasons({ kind: 'role', name })) });
   },
+  audit: ({ params }) => [{ event: 'readRole', fields: { role: params.name } }],
 });
 
 export const putRole = route({
@@ -65,6 +72,8 @@ export const putRole = route({
     const { created } = await database.principals.putRole(params.name, body);
     return empty(created ? 201 : 200);
   },
+  audit: ({ params, body }, { status }) =>
+    roleTold(status === 201 ? 'createRole' : 'updateRole', body, params.name),
 });
 
 export const deleteRole = route({
@@ -79,4 +88,16 @@ export const deleteRole = route({
     await database.principals.deleteRole(params.name, { purge: query.purge ?? false });
     return empty(200);
   },
+  audit: ({ params }) => [{ event: 'deleteRole', fields: { role: params.name } }],
 });
+
+/** `admin_channels` as they were sent: absent where they stay. */
+function roleTold(
+  event: 'createRole' | 'updateRole',
+  body: unknown,
+  name?: string,
+): readonly Told[] {
+  const sent = isJsonObject(body) ? body : {};
+  const channels = sent['admin_channels'] ?? sent['collection_access'];
+  return [{ event, fields: { role: name ?? sent['name'], admin_channels: channels } }];
+}

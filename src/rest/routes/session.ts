@@ -1,9 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { Identity } from '../../auth/authenticate.ts';
+import { isBearer } from '../../auth/bearer-token.ts';
 import { cookieValue } from '../../auth/cookies.ts';
 import { sessionAnswer } from '../../auth/session-answer.ts';
 import type { Database } from '../../database/database.ts';
+import {
+  sessionCreated,
+  sessionDeleted,
+  sessionsDeleted,
+} from '../../observability/session-events.ts';
 import type { Reader } from '../../principals/access.ts';
 import { GatewayError, isGatewayError } from '../../util/errors.ts';
 import { empty, json } from '../answer.ts';
@@ -51,13 +57,15 @@ export const postPublicSession = route({
   answers: { 200: jsonContent(session) },
   handle: async ({ database, services, body, headers, signal }) => {
     requireLoginOrigin(headers, { services, database });
-    const reader =
-      body === undefined
-        ? (await database.authenticate(headers)).reader
-        : await database.login(body.name ?? '', body.password ?? '', signal);
+    // NOTE: clients of the reference name the user of their token in the body.
+    const isByHeaders = body === undefined || (body.password === undefined && hasToken(headers));
+    const reader = isByHeaders
+      ? await requestSender(database, headers)
+      : await database.login(body.name ?? '', body.password ?? '', signal);
     const name = nameOf(reader);
     if (name === '') throw new GatewayError('unauthorized', 'login is required');
     const session = await database.sessions.create(name);
+    sessionCreated(database.observer, session);
     return answerFor(database, name, { 'Set-Cookie': cookieOf(database, session) });
   },
 });
@@ -70,11 +78,13 @@ export const deletePublicSession = route({
   query: noQuery,
   body: noBody,
   answers: { 200: NO_CONTENT },
-  handle: async ({ database, services, headers }) => {
+  handle: async ({ database, services, headers, reader }) => {
     requireLoginOrigin(headers, { services, database });
     const id = cookieValue(headers.cookie ?? '', database.config.session_cookie_name);
     if (id === undefined) throw new GatewayError('missing', 'the request has no session');
     await database.sessions.end(id);
+    const user = reader.kind === 'user' ? reader.access.name : undefined;
+    sessionDeleted(database.observer, { id, user });
     return empty(200, { 'Set-Cookie': clearedCookie(database) });
   },
 });
@@ -89,6 +99,7 @@ export const postAdminSession = route({
   answers: { 200: jsonContent(made) },
   handle: async ({ database, body }) => {
     const session = await database.sessions.create(body.name, body.ttl);
+    sessionCreated(database.observer, session);
     return json(200, {
       session_id: session.id,
       expires: new Date(session.expires * 1000).toISOString(),
@@ -121,6 +132,7 @@ export const deleteAdminSession = route({
   answers: { 200: NO_CONTENT },
   handle: async ({ database, params }) => {
     await database.sessions.end(params.id);
+    sessionDeleted(database.observer, params);
     return empty(200);
   },
 });
@@ -135,6 +147,7 @@ export const deleteUserSession = route({
   answers: { 200: NO_CONTENT },
   handle: async ({ database, params }) => {
     await database.sessions.end(params.id, { user: params.name });
+    sessionDeleted(database.observer, { id: params.id, user: params.name });
     return empty(200);
   },
 });
@@ -149,9 +162,22 @@ export const deleteUserSessions = route({
   answers: { 200: NO_CONTENT },
   handle: async ({ database, params }) => {
     await database.sessions.endAll(params.name);
+    sessionsDeleted(database.observer, params.name);
     return empty(200);
   },
 });
+
+/** Who sends a request for a session. Throws `unauthorized`; `forbidden` where it may have none. */
+async function requestSender(database: Database, headers: IncomingHttpHeaders): Promise<Reader> {
+  const identity = await database.authenticate(headers);
+  if (identity.by === 'token' && !identity.sessions)
+    throw new GatewayError('forbidden', 'these tokens make no sessions (disable_session)');
+  return identity.reader;
+}
+
+function hasToken({ authorization = '' }: IncomingHttpHeaders): boolean {
+  return isBearer(authorization);
+}
 
 /** `` for the guest. */
 function nameOf(reader: Reader): string {

@@ -14,4 +14,5 @@ export const getDiagnostics = route({
   body: noBody,
   answers: { 200: jsonContent(z.object({ status: z.string() })) },
   handle: () => json(200, { status: 'stopped' }),
+  audit: () => [{ event: 'diagnosticsStatusRead' }],
 });

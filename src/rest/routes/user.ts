@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { GatewayError } from '../../util/errors.ts';
+import { isJsonObject } from '../../config/check-table.ts';
 import { empty, json } from '../answer.ts';
+import type { Told } from '../audited-answer.ts';
 import { jsonBody, noBody } from '../body.ts';
 import { flag, wholeNumber } from '../query.ts';
 import { route } from '../route.ts';
@@ -29,6 +31,9 @@ export const listUsers = route({
     const users = await database.principals.listUsers(limit === undefined ? {} : { limit });
     return json(200, namesOnly ? users.map(({ name }) => name) : users);
   },
+  audit: ({ query }) => [
+    { event: 'readAllUsers', fields: { name_only: query.name_only ?? true, limit: query.limit } },
+  ],
 });
 
 export const postUser = route({
@@ -44,6 +49,7 @@ export const postUser = route({
     await database.principals.postUser(body);
     return empty(201);
   },
+  audit: ({ body }) => userTold('createUser', body),
 });
 
 export const getUser = route({
@@ -61,6 +67,7 @@ export const getUser = route({
     if (query.reasons !== true) return json(200, view);
     return json(200, { ...view, ...(await principals.reasons({ kind: 'user', name })) });
   },
+  audit: ({ params }) => [{ event: 'readUser', fields: { username: params.name } }],
 });
 
 export const putUser = route({
@@ -76,6 +83,8 @@ export const putUser = route({
     const { created } = await database.principals.putUser(params.name, body);
     return empty(created ? 201 : 200);
   },
+  audit: ({ params, body }, { status }) =>
+    userTold(status === 201 ? 'createUser' : 'updateUser', body, params.name),
 });
 
 export const deleteUser = route({
@@ -91,4 +100,20 @@ export const deleteUser = route({
     await database.principals.deleteUser(params.name);
     return empty(200);
   },
+  audit: ({ params }) => [{ event: 'deleteUser', fields: { username: params.name } }],
 });
+
+/** `channels` and `roles` as they were sent: absent where they stay. */
+function userTold(
+  event: 'createUser' | 'updateUser',
+  body: unknown,
+  name?: string,
+): readonly Told[] {
+  const sent = isJsonObject(body) ? body : {};
+  const fields = {
+    username: name ?? sent['name'],
+    channels: sent['admin_channels'] ?? sent['collection_access'],
+    roles: sent['admin_roles'],
+  };
+  return [{ event, fields }];
+}

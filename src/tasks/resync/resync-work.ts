@@ -1,8 +1,8 @@
 import type { StoredDocument } from '../../bucket/bucket.ts';
 import { FLAG } from '../../bucket/bucket.ts';
 import type { CollectionContext } from '../../database/collection-context.ts';
-import type { CurrentDocument } from '../../database/current-document.ts';
 import { currentDocument } from '../../database/current-document.ts';
+import { documentResynced } from '../../observability/events.ts';
 import { must } from '../../util/assert.ts';
 import { isGatewayError } from '../../util/errors.ts';
 import type { TaskPart } from '../task-state.ts';
@@ -41,7 +41,12 @@ export class ResyncWork implements TaskWork {
       for (const item of await Promise.all(some.map((stored) => this.#item(context, stored))))
         if (item !== undefined) items.push(item);
     }
-    return { items, last: page.at(-1)?.key, judgement: { function: { record, cas } } };
+    return {
+      items,
+      last: page.at(-1)?.key,
+      judgement: { function: { record, cas } },
+      committed: (written) => tellResynced(context, written),
+    };
   }
 
   /** Undefined for what no gateway has taken in yet. */
@@ -50,31 +55,27 @@ export class ResyncWork implements TaskWork {
     if (metadata === undefined) return undefined;
     // What a stranger wrote over it is routed when it is imported, by the same function.
     if (stored.cas !== metadata.cas) return { key };
+    const { flags } = metadata;
+    const isBranched = (flags & FLAG.branched) !== 0;
     try {
-      return await this.#routed(context, currentDocument(stored, metadata), metadata.flags);
+      const current = currentDocument(stored, metadata);
+      try {
+        const options = { flags, isBranched, always: this.#always };
+        const change = await reroute(context, current, options);
+        return change === undefined ? { key } : { key, change };
+      } catch (cause) {
+        if (!isGatewayError(cause, 'functionFailed')) throw cause;
+        const change = await withoutFormerGrants(context, current, flags);
+        return { key, error: cause.message, ...(change && { change }) };
+      }
     } catch (cause) {
       if (!isGatewayError(cause, 'corrupt')) throw cause;
       return { key, error: cause.message };
     }
   }
+}
 
-  async #routed(
-    context: CollectionContext,
-    current: CurrentDocument,
-    flags: number,
-  ): Promise<TaskItem> {
-    const { key } = current;
-    try {
-      const change = await reroute(context, current, {
-        flags,
-        isBranched: (flags & FLAG.branched) !== 0,
-        always: this.#always,
-      });
-      return change === undefined ? { key } : { key, change };
-    } catch (cause) {
-      if (!isGatewayError(cause, 'functionFailed')) throw cause;
-      const change = await withoutFormerGrants(context, current, flags);
-      return { key, error: cause.message, ...(change && { change }) };
-    }
-  }
+function tellResynced({ observer }: CollectionContext, items: readonly TaskItem[]): void {
+  for (const { key: id, change } of items)
+    if (change?.kind === 'document') documentResynced(observer, { id, rev: change.rev });
 }
