@@ -11,7 +11,7 @@ export interface TaskProgress {
 
 const LOOK_EVERY_MS = 300;
 const BAR_CHARS = 30;
-/** Where nobody looks at a screen, a line is written with each so many per cent. */
+/** Where nobody looks at a screen, a line is written with each so many per cent, and at the end. */
 const LINE_EVERY_PERCENT = 10;
 
 /** Shows on standard error how far a task is, until it has ended; gives its last status. */
@@ -23,7 +23,7 @@ export async function watchTask<T extends TaskProgress>(read: () => Promise<T>):
     const isOver = now.status !== 'running' && now.status !== 'stopping';
     const line = progressLine(now);
     if (stderr.isTTY) stderr.write(`\r\u{1b}[K${line}${isOver ? '\n' : ''}`);
-    else if (percentOf(now) >= lastPercent + LINE_EVERY_PERCENT) {
+    else if (isOver || percentOf(now) >= lastPercent + LINE_EVERY_PERCENT) {
       lastPercent = percentOf(now);
       stderr.write(`${line}\n`);
     }
