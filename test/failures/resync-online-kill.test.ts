@@ -126,6 +126,21 @@ async function writesTo(gateway: GatewayProcess, round: number): Promise<Promise
   );
 }
 
+/** The paused process goes on: what waited in it is written, and the clients of both end. */
+async function endOfClients(
+  { here, there }: { readonly here: ResyncClients; readonly there: ResyncClients },
+  late: readonly Promise<Answer>[],
+  channel: string,
+): Promise<{ readonly created: number; readonly written: number }> {
+  const own = await assertWritten(late, channel);
+  await here.untilWritten(2);
+  await Promise.all([here.end(), there.end()]);
+  return {
+    created: here.created + there.created,
+    written: here.written + there.written + own,
+  };
+}
+
 /** They are in the channel that the newer function says, whatever the process knew before. */
 async function assertWritten(writes: readonly Promise<Answer>[], channel: string): Promise<number> {
   for (const { status, text, json } of await Promise.all(writes)) {
@@ -182,14 +197,11 @@ for (let round = 0; round < ROUNDS; round++) {
     } finally {
       process.kill(a.pid, 'SIGCONT');
     }
-    const own = await assertWritten(late, channel);
-    await here.untilWritten(2);
-    await Promise.all([here.end(), there.end()]);
-    all += here.created + there.created;
+    const { created, written } = await endOfClients({ here, there }, late, channel);
+    all += created;
     assertCompleted(end);
     // NOTE: its answer comes when it has left the resync, and tried what it would still do.
     assert.deepEqual(await countsOf(a), await countsOf(b));
-    const written = here.written + there.written + own;
     await assertWhole(b, end, { channel, before, written });
     assert.equal(await countIn(a, channel), all);
     former = channel;
@@ -213,12 +225,9 @@ for (let round = 0; round < ROUNDS; round++) {
     } finally {
       process.kill(a.pid, 'SIGCONT');
     }
-    const own = await assertWritten(late, channel);
-    await here.untilWritten(2);
-    await Promise.all([here.end(), there.end()]);
-    all += here.created + there.created;
+    const { created, written } = await endOfClients({ here, there }, late, channel);
+    all += created;
     assertCompleted(end);
-    const written = here.written + there.written + own;
     await assertWhole(b, end, { channel, before, written });
     assert.equal(await countIn(a, channel), all);
     former = channel;
