@@ -15,6 +15,7 @@ import type { DocumentCounts, ListedPrincipal, PrincipalRange, ScanRange } from 
 import type { BucketTrouble } from './trouble.ts';
 import type { BucketUpkeep, UpkeepChange } from './upkeep.ts';
 import type { Attachments, Cas, Digest, DocId, RevId, Sequence } from '../document/types.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 
 /**
  * Where documents live: the seam between the gateway and its store. Every adapter passes
@@ -58,7 +59,7 @@ export interface Bucket extends AsyncDisposable, AttachmentStore, BucketUpkeep, 
    */
   openCollection(name: string): Promise<CollectionId>;
 
-  get(collection: CollectionId, key: DocId): Promise<StoredDocument | undefined>;
+  get(collection: CollectionId, key: DocId): Awaitable<StoredDocument | undefined>;
 
   /** As `get` for each key, in the order given, in one snapshot. At most BATCH_MAX keys. */
   getMany(
@@ -124,7 +125,7 @@ export interface Bucket extends AsyncDisposable, AttachmentStore, BucketUpkeep, 
   getRecord(key: RecordKey): Promise<StoredRecord | undefined>;
 
   /** What tells whether a request's session and user are still as they were read last, at once. */
-  lastChanges(database: string): Promise<LastChanges>;
+  lastChanges(database: string): Awaitable<LastChanges>;
 
   /**
    * Records of a kind in the order of their ids, after `after`; expired ones are left out. At most

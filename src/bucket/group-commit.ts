@@ -56,13 +56,11 @@ export class GroupCommit {
     this.#limits = limits;
   }
 
-  /** As `Bucket.commit`. */
-  async commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
-    if (changes.length === 0) return [];
-    if (changes.length > BATCH_MAX) throw new Error(`bug: ${changes.length} changes in one commit`);
-    const bytes = changes.reduce((sum, change) => sum + bytesOf(change), 0);
-    this.#admit(changes.length, bytes);
-    return await new Promise((resolve, reject) => {
+  /** As `Bucket.commit`. Of promises there is one alone: all writes come this way. */
+  commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
+    if (changes.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => {
+      const bytes = this.#admit(changes);
       this.#queue.push({ changes, bytes, askedMs: sharedNowMs(), resolve, reject });
       this.#running ??= this.#run();
     });
@@ -73,17 +71,23 @@ export class GroupCommit {
     while (this.#running !== undefined) await this.#running;
   }
 
-  #admit(changes: number, bytes: number): void {
+  /** Gives about how many bytes they are; throws where they may not wait. */
+  #admit(changes: readonly Change[]): number {
+    const { length } = changes;
+    if (length > BATCH_MAX) throw new Error(`bug: ${length} changes in one commit`);
+    let bytes = 0;
+    for (const change of changes) bytes += bytesOf(change);
     const { waitingChangesMax, waitingBytesMax } = this.#limits;
     // A single call larger than the limit is let in when nothing else waits.
     if (this.#queue.length > 0) {
-      const tooMany = this.#waitingChanges + changes > waitingChangesMax;
+      const tooMany = this.#waitingChanges + length > waitingChangesMax;
       if (tooMany || this.#waitingBytes + bytes > waitingBytesMax) {
         throw new GatewayError('unavailable', 'too many writes wait for the bucket');
       }
     }
-    this.#waitingChanges += changes;
+    this.#waitingChanges += length;
     this.#waitingBytes += bytes;
+    return bytes;
   }
 
   async #run(): Promise<void> {

@@ -141,7 +141,7 @@ export function commitContract(open: OpenBucket): void {
     await bucket[Symbol.asyncDispose]();
     await bucket[Symbol.asyncDispose]();
     const unavailable = (cause: unknown): boolean => isGatewayError(cause, 'unavailable');
-    await assert.rejects(bucket.get(c, docId('a')), unavailable);
+    await assert.rejects(async () => bucket.get(c, docId('a')), unavailable);
     await assert.rejects(bucket.commit([putDocument(c, 'a')]), unavailable);
     await assert.rejects(bucket.lastSequence(), unavailable);
   });

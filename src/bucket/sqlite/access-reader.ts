@@ -11,9 +11,13 @@ import type {
   StoredPrincipal,
 } from '../bucket.ts';
 import type { RecordKey, RecordRange, StoredRecord } from '../records.ts';
+import type { BucketCounters } from './bucket-counters.ts';
 import { Query } from './query.ts';
 import { isPast } from './record-writer.ts';
 import type { ListedPrincipal, PrincipalRange } from '../scan.ts';
+
+/** Databases whose last change of access is remembered; past it the memory starts afresh. */
+const DATABASES_REMEMBERED_MAX = 1000;
 
 type PrincipalRow = readonly [value: string | null, seq: Sequence, accessVersion: Sequence];
 
@@ -39,13 +43,13 @@ export class AccessReader {
   readonly #listed: Query<[principal: PrincipalKey, value: string]>;
   readonly #record: Query<[cas: Cas, expiry: number, value: string]>;
   readonly #records: Query<[id: string, cas: Cas, expiry: number, value: string]>;
-  readonly #recordCas: Query<[cas: Cas]>;
-  /** What holds as long as the snapshot does. */
-  #recordChange: Cas | undefined;
-  readonly #accessChanges = new Map<string, Sequence>();
+  readonly #counters: BucketCounters;
+  /** By database, what `lastChange` found when the history ended at `asOf`. */
+  readonly #accessChanges = new Map<string, { asOf: Sequence; change: Sequence }>();
   readonly #recordsVersion: Query<[count: number, newest: number | null]>;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, counters: BucketCounters) {
+    this.#counters = counters;
     const ofPrincipal = 'WHERE database = ? AND principal = ?';
     this.#principal = new Query(
       db,
@@ -84,22 +88,10 @@ export class AccessReader {
        WHERE kind = ? AND database = ? AND id >= ? AND (expiry = 0 OR expiry > ?)
        ORDER BY id LIMIT abs(?)`,
     );
-    this.#recordCas = new Query(db, 'SELECT record_cas FROM bucket');
     this.#recordsVersion = new Query(
       db,
       'SELECT count(*), max(cas) FROM records WHERE kind = ? AND database = ?',
     );
-  }
-
-  /** What was kept of the snapshot before is not true any more. */
-  beginSnapshot(): void {
-    this.#recordChange = undefined;
-    this.#accessChanges.clear();
-  }
-
-  lastRecordChange(): Cas {
-    this.#recordChange ??= this.#recordCas.one()?.[0] ?? (0 as Cas);
-    return this.#recordChange;
   }
 
   /** The principal, then the roles that it has or had. Call it in a snapshot. */
@@ -126,20 +118,27 @@ export class AccessReader {
   }
 
   lastChange(database: string, principals: readonly PrincipalKey[] | undefined): Sequence {
-    if (principals === undefined) {
-      let newest = this.#accessChanges.get(database);
-      if (newest === undefined) {
-        newest = this.#newestVersion.one(database)?.[0] ?? (0 as Sequence);
-        this.#accessChanges.set(database, newest);
-      }
-      return newest;
-    }
+    if (principals === undefined) return this.#lastChangeOfAll(database);
     let last = 0 as Sequence;
     for (const principal of principals) {
       const version = this.#version.one(database, principal)?.[0] ?? (0 as Sequence);
       if (version > last) last = version;
     }
     return last;
+  }
+
+  /** Each change of access takes a sequence: as long as none was taken, there was none. */
+  #lastChangeOfAll(database: string): Sequence {
+    const asOf = this.#counters.seq;
+    const known = this.#accessChanges.get(database);
+    if (known?.asOf === asOf) return known.change;
+    const change = this.#newestVersion.one(database)?.[0] ?? (0 as Sequence);
+    if (known !== undefined) Object.assign(known, { asOf, change });
+    else {
+      if (this.#accessChanges.size >= DATABASES_REMEMBERED_MAX) this.#accessChanges.clear();
+      this.#accessChanges.set(database, { asOf, change });
+    }
+    return change;
   }
 
   /** Whether the rights that the precondition names changed after its time. */

@@ -35,19 +35,20 @@ export class BatchWriter {
   /** `apply` applies one; a result that is not ok has changed nothing. */
   apply(tx: Transaction, batch: BatchChange, apply: Apply): CommitResult {
     const { seq, recordCas, writing } = tx;
-    this.#savepoint.run();
+    this.#savepoint.write();
     const result = applyEach(tx, batch, apply);
     if (!result.ok) {
-      this.#takeBack.run();
+      this.#takeBack.write();
       tx.seq = seq;
       tx.recordCas = recordCas;
       tx.writing = writing;
       // What was remembered may be of what was taken back: it is read again.
       tx.records.clear();
+      tx.lastRecord = undefined;
       tx.accessVersions.clear();
       this.#names.forget();
     }
-    this.#release.run();
+    this.#release.write();
     return result;
   }
 

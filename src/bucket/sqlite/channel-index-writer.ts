@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 import type { Sequence } from '../../document/types.ts';
-import { FLAG, type DocumentChange } from '../bucket.ts';
-import { entriesOf, type ChannelList } from './channel-list.ts';
+import { distinct } from '../../util/distinct.ts';
+import { type ChannelEntry, FLAG, type DocumentChange } from '../bucket.ts';
+import { entriesOf, NO_CHANNELS, type ChannelList } from './channel-list.ts';
 import type { ChannelNames } from './channel-names.ts';
 import { Query } from './query.ts';
 
@@ -31,20 +32,19 @@ export class ChannelIndexWriter {
     old: { readonly id: number; readonly seq: Sequence; readonly list: ChannelList },
   ): ChannelList {
     const { collection, channels } = change;
-    const inside = new Set(
-      channels.in.map(({ channel }) => this.#names.findOrAdd(collection, channel)),
-    );
-    const out = new Set<number>();
-    for (const { channel } of channels.out) {
-      const id = this.#names.findOrAdd(collection, channel);
-      if (!inside.has(id)) out.add(id);
-    }
+    const numberOf = ({ channel }: ChannelEntry): number =>
+      this.#names.findOrAdd(collection, channel);
+    const inside = distinct(channels.in.map(numberOf));
+    const out = distinct(channels.out.map(numberOf), inside);
+    if (old.list === NO_CHANNELS) return { in: inside, out, left: [] };
+    const moved = new Set(inside);
+    for (const channel of out) moved.add(channel);
     const left: number[] = [];
     for (const [channel, seq] of entriesOf(old.list, old.seq)) {
-      if (inside.has(channel) || out.has(channel)) this.#delete.run(channel, seq, old.id);
+      if (moved.has(channel)) this.#delete.write(channel, seq, old.id);
       else left.push(channel, seq);
     }
-    return { in: [...inside], out: [...out], left };
+    return { in: inside, out, left };
   }
 
   insert(
@@ -54,13 +54,14 @@ export class ChannelIndexWriter {
     const { flags, rev, key } = change;
     const { id, seq, list } = at;
     for (const channel of list.in) {
-      this.#insert.run(channel, seq, id, flags & ~FLAG.removed, rev, key);
+      this.#insert.write(channel, seq, id, flags & ~FLAG.removed, rev, key);
     }
     const removed = FLAG.removed | (flags & FLAG.deleted);
-    for (const channel of list.out) this.#insert.run(channel, seq, id, removed, rev, key);
+    for (const channel of list.out) this.#insert.write(channel, seq, id, removed, rev, key);
   }
 
   remove(id: number, seq: Sequence, list: ChannelList): void {
-    for (const [channel, entrySeq] of entriesOf(list, seq)) this.#delete.run(channel, entrySeq, id);
+    for (const [channel, entrySeq] of entriesOf(list, seq))
+      this.#delete.write(channel, entrySeq, id);
   }
 }

@@ -12,7 +12,8 @@ const CHANNELS_CACHED_MAX = 100_000;
  * name's for ever, so that both directions may be remembered.
  */
 export class ChannelNames {
-  readonly #ids = new Map<string, number>();
+  readonly #ids = new Map<CollectionId, Map<string, number>>();
+  #idsRemembered = 0;
   readonly #names = new Map<number, string>();
   readonly #byName: Query<[id: number]>;
   readonly #byId: Query<[name: string]>;
@@ -27,7 +28,7 @@ export class ChannelNames {
   }
 
   find(collection: CollectionId, name: string): number | undefined {
-    const cached = this.#ids.get(`${collection} ${name}`);
+    const cached = this.#ids.get(collection)?.get(name);
     if (cached !== undefined) return cached;
     const id = this.#byName.one(collection, name)?.[0];
     if (id !== undefined) this.#remember(collection, name, id);
@@ -55,12 +56,23 @@ export class ChannelNames {
 
   /** After a rollback: numbers that it gave are free again. */
   forget(): void {
-    this.#ids.clear();
+    this.#forgetIds();
     this.#names.clear();
   }
 
   #remember(collection: CollectionId, name: string, id: number): void {
-    if (this.#ids.size >= CHANNELS_CACHED_MAX) this.#ids.clear();
-    this.#ids.set(`${collection} ${name}`, id);
+    if (this.#idsRemembered >= CHANNELS_CACHED_MAX) this.#forgetIds();
+    let ids = this.#ids.get(collection);
+    if (ids === undefined) {
+      ids = new Map();
+      this.#ids.set(collection, ids);
+    }
+    ids.set(name, id);
+    this.#idsRemembered += 1;
+  }
+
+  #forgetIds(): void {
+    this.#ids.clear();
+    this.#idsRemembered = 0;
   }
 }

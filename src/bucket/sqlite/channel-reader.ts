@@ -111,26 +111,32 @@ export class ChannelReader {
     return known;
   }
 
-  /** The first rows, up to a sequence for whose document there is no room. */
-  #rows(found: FoundEntries, request: ChannelRequest): readonly ChannelRow[] {
-    const { entries, channels } = found;
+  /**
+   * The first rows, up to a sequence for whose document there is no room. NOTE: this and what it
+   * calls is most of what a row costs, so no array is taken apart by its iterator.
+   */
+  #rows({ entries, channels }: FoundEntries, request: ChannelRequest): readonly ChannelRow[] {
+    const rows: Row[] = [];
     if (!request.bodies && !request.branches) {
-      return entries.map((entry, index) => plainRow(entry, channels?.[index]));
+      for (let at = 0; at < entries.length; at += 1) rows.push(plainRow(entries, channels, at));
+      return rows;
     }
     const states = this.#statesOf(entries, request);
-    const rows: ChannelRow[] = [];
+    let next = 0;
     let largeChars = 0;
     let last: { readonly seq: Sequence; readonly body: string } | undefined;
-    for (const [index, entry] of entries.entries()) {
-      const [seq, flags] = entry;
-      const row = plainRow(entry, channels?.[index]);
-      const state = wantsState(flags, request) ? states.get(seq) : undefined;
-      if (state === undefined) {
+    for (let at = 0; at < entries.length; at += 1) {
+      const row = plainRow(entries, channels, at);
+      const { seq } = row;
+      // A document that moved on has another sequence, which is none of this page's rows of it.
+      while (next < states.length && seqOf(states[next]) < seq) next += 1;
+      const state = wantsState(row.flags, request) ? states[next] : undefined;
+      if (state === undefined || state[0] !== seq) {
         rows.push(row);
         continue;
       }
-      const [, metadata, body] = state;
-      row.metadata = metadata;
+      row.metadata = state[1];
+      const body = state[2];
       if (typeof body !== 'number') row.body = request.bodies ? body : null;
       else if (request.bodies) {
         // It is there once, though several channels hold it.
@@ -148,30 +154,40 @@ export class ChannelReader {
     return rows;
   }
 
-  /** By sequence, the state of the documents that are still at it and whose state is wanted. */
-  #statesOf(
-    entries: readonly IndexEntry[],
-    request: ChannelRequest,
-  ): ReadonlyMap<Sequence, StateRow> {
-    const wanted = new Set<number>();
+  /** In the order of sequences, the state of the documents whose state is wanted. */
+  #statesOf(entries: readonly IndexEntry[], request: ChannelRequest): readonly StateRow[] {
+    const wanted: number[] = [];
     let first = Number.POSITIVE_INFINITY;
     let last = 0;
-    for (const [, flags, , , metadata] of entries) {
-      if (metadata === undefined || !wantsState(flags, request)) continue;
-      wanted.add(metadata);
+    for (let at = 0; at < entries.length; at += 1) {
+      const entry = must(entries[at], 'the index is within');
+      const metadata = entry[4];
+      // The entries of a document at its sequence stand side by side.
+      if (metadata === undefined || metadata === wanted.at(-1)) continue;
+      if (!wantsState(entry[1], request)) continue;
+      wanted.push(metadata);
       first = Math.min(first, metadata);
       last = Math.max(last, metadata);
     }
-    const states = new Map<Sequence, StateRow>();
-    if (wanted.size === 0) return states;
-    const isDense = wanted.size >= DENSE * (last - first + 1);
+    if (wanted.length === 0) return [];
+    const isDense = wanted.length >= DENSE * (last - first + 1);
     const rows = isDense
       ? this.#statesBetween.all(first, last)
-      : this.#states.all(JSON.stringify([...wanted]));
-    // A document that moved on has another sequence, which is none of this page's rows of it.
-    for (const row of rows) states.set(row[0], row);
-    return states;
+      : this.#states.all(JSON.stringify(wanted));
+    return isInOrder(rows) ? rows : rows.toSorted((a, b) => a[0] - b[0]);
   }
+}
+
+function seqOf(state: StateRow | undefined): Sequence {
+  return must(state, 'the index is within')[0];
+}
+
+/** Most documents are written in the order in which they were made. */
+function isInOrder(rows: readonly StateRow[]): boolean {
+  for (let at = 1; at < rows.length; at += 1) {
+    if (seqOf(rows[at]) < seqOf(rows[at - 1])) return false;
+  }
+  return true;
 }
 
 /** A column that is not needed is a quarter of what an entry costs. */
@@ -206,10 +222,15 @@ function cut(
 /** While it is made. */
 type Row = { -readonly [Key in keyof ChannelRow]: ChannelRow[Key] };
 
-function plainRow([seq, flags, rev, key]: IndexEntry, channel: string | undefined): Row {
-  return channel === undefined
-    ? { seq, key, rev, flags, body: null }
-    : { seq, key, rev, flags, body: null, channel };
+function plainRow(
+  entries: readonly IndexEntry[],
+  channels: readonly string[] | undefined,
+  at: number,
+): Row {
+  const entry = must(entries[at], 'the index is within');
+  const row: Row = { seq: entry[0], key: entry[3], rev: entry[2], flags: entry[1], body: null };
+  if (channels !== undefined) row.channel = must(channels[at], 'each entry has its channel');
+  return row;
 }
 
 function wantsState(flags: number, { bodies, branches }: ChannelRequest): boolean {

@@ -162,13 +162,13 @@ export class DocumentWriter {
     this.#beginWriting(tx);
     if (isForeign(standing.cas)) this.#parts.foreign.settle(change.collection, change.key);
     if (id !== 0) {
-      this.#deleteMetadata.run(id);
+      this.#deleteMetadata.write(id);
       this.#parts.channels.remove(id, standing.seq, listOf(standing));
-      this.#dropAll.run(id);
+      this.#dropAll.write(id);
       this.#parts.attachments.refer(id, [], tx.nowSecs);
       this.#parts.grants.endOfDocument(tx, change.collection, change.key);
     }
-    if (standing.document !== 0) this.#deleteBody.run(standing.document);
+    if (standing.document !== 0) this.#deleteBody.write(standing.document);
     return { ok: true, cas: 0 as Cas, seq: 0 as Sequence };
   }
 
@@ -176,7 +176,7 @@ export class DocumentWriter {
   keep(tx: Transaction, change: ReferencesChange | DocumentHistoryChange): CommitResult {
     const { id, cas } = this.#standing(change.collection, change.key);
     if (change.ifCas !== cas || id === 0) return { ok: false, failed: 'cas', actualCas: cas };
-    if (change.kind === 'documentHistory') this.#setText.run(change.metadata, id);
+    if (change.kind === 'documentHistory') this.#setText.write(change.metadata, id);
     else this.#parts.attachments.refer(id, change.attachments, tx.nowSecs);
     return { ok: true, cas, seq: 0 as Sequence };
   }
@@ -204,7 +204,7 @@ export class DocumentWriter {
     const list = channels.replace(hidden, { id, seq: before, list: listOf({ channels: listed }) });
     const { rev, flags, metadata } = hidden;
     const text = formatChannelList(list);
-    this.#updateMetadata.run(seq, rev, flags, ownDocument, text, metadata, STAYS, STAYS, id);
+    this.#updateMetadata.write(seq, rev, flags, ownDocument, text, metadata, STAYS, STAYS, id);
     channels.insert(hidden, { id, seq, list });
     return seq;
   }
@@ -222,8 +222,8 @@ export class DocumentWriter {
       const isOfRevision = ownDocument !== 0 && document !== 0;
       if (!isOfRevision) throw new Error('bug: taken without a revision that has this body');
       this.#beginWriting(tx);
-      this.#takeBody.run(seq, document);
-      this.#takeDocument.run(document, id);
+      this.#takeBody.write(seq, document);
+      this.#takeDocument.write(document, id);
     }
     return { ok: true, cas: seq as number as Cas, seq: 0 as Sequence };
   }
@@ -246,7 +246,7 @@ export class DocumentWriter {
   /** From here to the end of the transaction what changes of documents is the gateway's. */
   #beginWriting(tx: Transaction): void {
     if (tx.writing) return;
-    this.#claim.run();
+    this.#claim.write();
     tx.writing = true;
   }
 
@@ -273,17 +273,17 @@ export class DocumentWriter {
   #writeBody(change: DocumentChange, document: number, seq: Sequence): number {
     const { body, expiry } = change;
     if (change.keepsBody === true) {
-      if (document !== 0) this.#stampBody.run(seq, expiry, document);
+      if (document !== 0) this.#stampBody.write(seq, expiry, document);
       return document;
     }
     if (body === null) {
-      if (document !== 0) this.#deleteBody.run(document);
+      if (document !== 0) this.#deleteBody.write(document);
       return 0;
     }
     if (document === 0) {
       return this.#insertBody.run(change.collection, change.key, seq, expiry, body).lastId;
     }
-    this.#updateBody.run(seq, expiry, body, document);
+    this.#updateBody.write(seq, expiry, body, document);
     return document;
   }
 
@@ -308,7 +308,7 @@ export class DocumentWriter {
         change.xattrCrc ?? null,
       ).lastId;
     }
-    this.#updateMetadata.run(
+    this.#updateMetadata.write(
       seq,
       rev,
       flags,
@@ -323,10 +323,10 @@ export class DocumentWriter {
   }
 
   #writeKept(change: DocumentChange, id: number, stored: string | undefined): void {
-    for (const rev of change.dropBodies ?? []) this.#drop.run(id, rev);
+    for (const rev of change.dropBodies ?? []) this.#drop.write(id, rev);
     for (const { rev, body, attachments, expiry } of change.keepBodies ?? []) {
       const text = body === 'stored' ? stored : body;
-      if (text !== undefined) this.#keep.run(id, rev, expiry, JSON.stringify(attachments), text);
+      if (text !== undefined) this.#keep.write(id, rev, expiry, JSON.stringify(attachments), text);
     }
   }
 }

@@ -96,20 +96,20 @@ export class ForeignWriter {
 
   /** The document was taken in, or is gone: it is in no list any more. */
   settle(collection: CollectionId, key: DocId): void {
-    this.#dequeue.run(collection, key);
-    this.#unreject.run(collection, key);
+    this.#dequeue.write(collection, key);
+    this.#unreject.write(collection, key);
   }
 
   reject({ collection, key, ifCas, rejectedAs, reason }: RejectionChange): void {
-    this.#dequeue.run(collection, key);
-    this.#reject.run(collection, key, ifCas, rejectedAs, reason);
+    this.#dequeue.write(collection, key);
+    this.#reject.write(collection, key, ifCas, rejectedAs, reason);
   }
 
   /** Rejects what cannot be named to anybody, by its position. */
   setAside(positions: readonly number[], reason: string): void {
     for (const position of positions) {
-      this.#setAside.run(reason, position);
-      this.#dequeueAt.run(position);
+      this.#setAside.write(reason, position);
+      this.#dequeueAt.write(position);
     }
   }
 
@@ -122,8 +122,8 @@ export class ForeignWriter {
     const from = keyAfter(after);
     const to = last.one(collection, from)?.[0];
     if (to === undefined) return undefined;
-    requeue.run(collection, from, to);
-    unreject.run(collection, from, to);
+    requeue.write(collection, from, to);
+    unreject.write(collection, from, to);
     return to;
   }
 
@@ -134,16 +134,16 @@ export class ForeignWriter {
     const [documentsAfter, metadataAfter] = at;
     const lastDocument = this.#checkDocuments(documentsAfter);
     if (lastDocument !== undefined) {
-      this.#advance.run(lastDocument, metadataAfter);
+      this.#advance.write(lastDocument, metadataAfter);
       return true;
     }
     const lastMetadata = this.#lastMetadata.one(metadataAfter)?.[0] ?? null;
     if (lastMetadata !== null) {
-      this.#queueGone.run(metadataAfter, lastMetadata);
-      this.#advance.run(documentsAfter, lastMetadata);
+      this.#queueGone.write(metadataAfter, lastMetadata);
+      this.#advance.write(documentsAfter, lastMetadata);
       return true;
     }
-    this.#endRecheck.run();
+    this.#endRecheck.write();
     return false;
   }
 
@@ -160,8 +160,8 @@ export class ForeignWriter {
       if (bytes >= BYTES_CHECKED_MAX) break;
     }
     for (const [id, cas] of foreign) {
-      if (cas >= 0) this.#stamp.run(id);
-      this.#queueUnlisted.run(id);
+      if (cas >= 0) this.#stamp.write(id);
+      this.#queueUnlisted.write(id);
     }
     return last;
   }

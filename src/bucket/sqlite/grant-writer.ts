@@ -128,14 +128,14 @@ export class GrantWriter {
     if (before.length === 0) return;
     const seq = nextSequence(tx);
     for (const [id, database, principal] of before) {
-      this.#end.run(seq, id);
+      this.#end.write(seq, id);
       this.touch(tx, { database, principal }, seq);
     }
   }
 
   /** See `GrantHistoryChange`. Nobody has more or less by it now: no access version rises. */
   compactHistory({ database, principal, upTo, forgetUpTo }: GrantHistoryChange): void {
-    this.#forgetEnded.run(database, principal, forgetUpTo);
+    this.#forgetEnded.write(database, principal, forgetUpTo);
     const byTarget = new Map<string, HistoryGrant[]>();
     for (const [id, from, until, merged, ...what] of this.#history.all(database, principal)) {
       const key = JSON.stringify(what);
@@ -147,8 +147,8 @@ export class GrantWriter {
     for (const grants of byTarget.values()) {
       const merged = mergedHistory(grants, upTo);
       if (merged === undefined) continue;
-      this.#merge.run(merged.from, merged.merged ? 1 : 0, merged.id);
-      for (const id of merged.removed) this.#remove.run(id);
+      this.#merge.write(merged.from, merged.merged ? 1 : 0, merged.id);
+      for (const id of merged.removed) this.#remove.write(id);
     }
   }
 
@@ -160,7 +160,7 @@ export class GrantWriter {
   ): void {
     const key = accessKey(whom.database, whom.principal);
     if (tx.accessVersions.get(key) === seq) return;
-    this.#touch.run(whom.database, whom.principal, seq);
+    this.#touch.write(whom.database, whom.principal, seq);
     tx.accessVersions.set(key, seq);
   }
 
@@ -176,7 +176,7 @@ export class GrantWriter {
       ending.delete(key);
       if (known.has(key)) continue;
       known.add(key);
-      this.#insert.run(
+      this.#insert.write(
         database,
         principal,
         kind,
@@ -189,7 +189,7 @@ export class GrantWriter {
       this.touch(tx, { database, principal }, seq);
     }
     for (const [id, of, principal] of ending.values()) {
-      this.#end.run(seq, id);
+      this.#end.write(seq, id);
       this.touch(tx, { database: of, principal }, seq);
     }
   }

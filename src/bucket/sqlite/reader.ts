@@ -6,6 +6,7 @@ import { GatewayError } from '../../util/errors.ts';
 import type { Clock } from '../../util/clock.ts';
 import { AccessReader } from './access-reader.ts';
 import { AttachmentReader } from './attachment-reader.ts';
+import { BucketCounters } from './bucket-counters.ts';
 import { ChannelNames } from './channel-names.ts';
 import { ChannelReader } from './channel-reader.ts';
 import { DocumentReader } from './document-reader.ts';
@@ -23,11 +24,14 @@ const CACHE_KB = 8192;
 const BUSY_RETRIES_MAX = 50;
 const BUSY_RETRY_MS = 10;
 
+const SETTLED = Promise.resolve();
+
 /**
  * The reading connection of a bucket's file, on the main thread: statements are prepared, short,
  * and never wait for a lock.
  */
 export class Reader implements Disposable {
+  readonly counters: BucketCounters;
   readonly documents: DocumentReader;
   readonly channels: ChannelReader;
   readonly access: AccessReader;
@@ -40,9 +44,10 @@ export class Reader implements Disposable {
   readonly #clock: Clock;
   readonly #begin: Query;
   readonly #commit: Query;
-  readonly #last: Query<[seq: Sequence]>;
   #closed = false;
   readonly #collection: Query<[id: CollectionId]>;
+  readonly #endOfTurn = (): void => this.#closeSnapshot();
+  readonly #afterPromises = (): void => process.nextTick(this.#endOfTurn);
 
   constructor(path: string, clock: Clock) {
     const db = new DatabaseSync(path, { readOnly: true, timeout: 0 });
@@ -53,7 +58,8 @@ export class Reader implements Disposable {
       const names = new ChannelNames(db, { writable: false });
       this.documents = new DocumentReader(db);
       this.channels = new ChannelReader(db, names);
-      this.access = new AccessReader(db);
+      this.counters = new BucketCounters(db);
+      this.access = new AccessReader(db, this.counters);
       this.mutations = new MutationReader(db, names);
       this.attachments = new AttachmentReader(db);
       this.leases = new LeaseReader(db);
@@ -61,7 +67,6 @@ export class Reader implements Disposable {
       this.upkeep = new UpkeepReader(db);
       this.#begin = new Query(db, 'BEGIN');
       this.#commit = new Query(db, 'COMMIT');
-      this.#last = new Query(db, 'SELECT seq FROM bucket');
       this.#collection = new Query(db, 'SELECT id FROM collections WHERE name = ?');
     } catch (cause) {
       db.close();
@@ -107,7 +112,7 @@ export class Reader implements Disposable {
   }
 
   lastSequence(): Sequence {
-    return this.#last.one()?.[0] ?? (0 as Sequence);
+    return this.counters.seq;
   }
 
   findCollection(name: string): CollectionId | undefined {
@@ -115,17 +120,18 @@ export class Reader implements Disposable {
   }
 
   #openSnapshot(): void {
-    this.#begin.run();
-    this.access.beginSnapshot();
-    // Runs when the promises that are settled now have been followed, before the next event.
-    process.nextTick(() => this.#closeSnapshot());
+    this.#begin.write();
+    // Runs when the promises that are settled now have been followed, before the next event: a tick
+    // that is asked for at once, outside of a promise, would come before them.
+    void SETTLED.then(this.#afterPromises);
   }
 
   #closeSnapshot(): void {
+    this.counters.endSnapshot();
     if (this.#closed || !this.#db.isTransaction) return;
     try {
       // NOTE: a third of what a ROLLBACK costs, and a reader has nothing to take back.
-      this.#commit.run();
+      this.#commit.write();
     } catch {
       // What is wrong with the file is told by the next read.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');

@@ -69,10 +69,11 @@ export class RecordWriter {
       return { ok: false, failed: 'record' };
     }
     const cas = nextRecordCas(tx);
-    if (change.value === null) this.#deleteRecord.run(kind, database, id);
-    else this.#putRecord.run(kind, database, id, cas, change.expiry, change.value);
+    if (change.value === null) this.#deleteRecord.write(kind, database, id);
+    else this.#putRecord.write(kind, database, id, cas, change.expiry, change.value);
     const state = change.value === null || isPast(change.expiry, tx.nowSecs) ? 'absent' : cas;
     tx.records.set(recordKey(change.record), state);
+    tx.lastRecord = undefined;
     return { ok: true, cas, seq: 0 as Sequence };
   }
 
@@ -82,7 +83,7 @@ export class RecordWriter {
     const actualCas = row === undefined || row[1] === 0 ? 'absent' : row[0];
     if (change.ifCas !== actualCas) return { ok: false, failed: 'cas', actualCas };
     const seq = nextSequence(tx);
-    this.#putPrincipal.run(database, principal, value, seq);
+    this.#putPrincipal.write(database, principal, value, seq);
     tx.accessVersions.set(accessKey(database, principal), seq);
     this.#grants.replaceOfAdministrator(tx, change, seq);
     this.#grants.replaceOfClaims(tx, change, seq);
@@ -90,12 +91,15 @@ export class RecordWriter {
   }
 
   #casOf(tx: Transaction, record: RecordKey): Cas | 'absent' {
+    if (tx.lastRecord?.key === record) return tx.lastRecord.cas;
     const key = recordKey(record);
-    const known = tx.records.get(key);
-    if (known !== undefined) return known;
-    const row = this.#record.one(record.kind, record.database, record.id);
-    const cas = row === undefined || isPast(row[1], tx.nowSecs) ? 'absent' : row[0];
-    tx.records.set(key, cas);
+    let cas = tx.records.get(key);
+    if (cas === undefined) {
+      const row = this.#record.one(record.kind, record.database, record.id);
+      cas = row === undefined || isPast(row[1], tx.nowSecs) ? 'absent' : row[0];
+      tx.records.set(key, cas);
+    }
+    tx.lastRecord = { key: record, cas };
     return cas;
   }
 

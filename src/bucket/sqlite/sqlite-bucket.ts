@@ -1,4 +1,5 @@
 import type { Digest, DocId, RevId, Sequence } from '../../document/types.ts';
+import type { Awaitable } from '../../util/awaitable.ts';
 import { GatewayError } from '../../util/errors.ts';
 import {
   BATCH_MAX,
@@ -68,8 +69,8 @@ export class SqliteBucket implements Bucket {
     return await this.#store.openCollection(name);
   }
 
-  async get(collection: CollectionId, key: DocId): Promise<StoredDocument | undefined> {
-    return await this.#store.reader.read(({ documents }) => documents.get(collection, key));
+  get(collection: CollectionId, key: DocId): Awaitable<StoredDocument | undefined> {
+    return this.#store.reader.read(({ documents }) => documents.get(collection, key));
   }
 
   async getMany(
@@ -117,8 +118,12 @@ export class SqliteBucket implements Bucket {
     );
   }
 
-  async commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
-    return await this.#store.commit(changes);
+  commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
+    try {
+      return this.#store.commit(changes);
+    } catch (cause) {
+      return Promise.reject(cause);
+    }
   }
 
   async lastSequence(): Promise<Sequence> {
@@ -144,15 +149,20 @@ export class SqliteBucket implements Bucket {
     let cursor: MutationCursor = { seq: since };
     while (!ended.aborted) {
       store.health.requireReadable();
-      const { step, last } = await store.reader.read((reader) => {
-        const end = reader.lastSequence();
-        return { step: reader.mutations.step(cursor, end), last: end };
-      });
-      if (step.page.mutations.length > 0 || step.page.upTo > cursor.seq) yield step.page;
-      cursor = step.next;
-      if (cursor.principal === undefined && cursor.seq >= last) {
-        await store.watch.above(cursor.seq, ended);
+      const own = cursor.principal === undefined && store.ownMutations.pageAfter(cursor.seq);
+      if (own) {
+        cursor = { seq: own.upTo };
+        yield own;
+      } else {
+        const { step, last } = await store.reader.read((reader) => {
+          const end = reader.lastSequence();
+          return { step: reader.mutations.step(cursor, end), last: end };
+        });
+        if (step.page.mutations.length > 0 || step.page.upTo > cursor.seq) yield step.page;
+        cursor = step.next;
+        if (cursor.principal !== undefined || cursor.seq < last) continue;
       }
+      await store.watch.above(cursor.seq, ended);
     }
   }
 
@@ -184,9 +194,9 @@ export class SqliteBucket implements Bucket {
     return await store.reader.read(({ access }) => access.record(key, store.nowSecs()));
   }
 
-  async lastChanges(database: string): Promise<LastChanges> {
-    return await this.#store.reader.read(({ access }) => ({
-      records: access.lastRecordChange(),
+  lastChanges(database: string): Awaitable<LastChanges> {
+    return this.#store.reader.read(({ access, counters }) => ({
+      records: counters.recordCas,
       access: access.lastChange(database, undefined),
     }));
   }

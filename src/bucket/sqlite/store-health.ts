@@ -63,13 +63,23 @@ export class StoreHealth {
   async ofWrite<T>(work: Promise<T>): Promise<T> {
     try {
       const result = await work;
-      if (this.#locked !== undefined) this.#unlocked(this.#locked);
+      this.written();
       return result;
     } catch (cause) {
-      if (isMoved(cause)) this.#found(cause);
-      else if (isLocked(cause)) this.#lockedOut(cause);
+      this.writeFailed(cause);
       throw cause;
     }
+  }
+
+  /** A write was made. */
+  written(): void {
+    if (this.#locked !== undefined) this.#unlocked(this.#locked);
+  }
+
+  /** A write could not be made. */
+  writeFailed(cause: unknown): void {
+    if (isMoved(cause)) this.#found(cause);
+    else if (isLocked(cause)) this.#lockedOut(cause);
   }
 
   #inspect(): boolean {

@@ -3,11 +3,12 @@ import type { Log } from '../../observability/log.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { BucketSupport, Change, CollectionId, CommitResult } from '../bucket.ts';
 import { GatewayError } from '../../util/errors.ts';
-import { GroupCommit } from '../group-commit.ts';
+import { GroupCommit, type WriteGroup } from '../group-commit.ts';
 import { BucketFile } from './bucket-file.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
 import { ForeignGuard } from './foreign-guard.ts';
 import { HistoryWatch } from './history-watch.ts';
+import { OwnMutations } from './own-mutations.ts';
 import { Reader } from './reader.ts';
 import { StoreHealth } from './store-health.ts';
 import type { WriterOptions } from './writer.ts';
@@ -37,6 +38,7 @@ export class Store implements AsyncDisposable {
   readonly writer: WriterThread;
   readonly watch: HistoryWatch;
   readonly health: StoreHealth;
+  readonly ownMutations = new OwnMutations();
   readonly #foreignGuard: ForeignGuard;
   readonly chunkBuffers = new ChunkBuffers();
   readonly #commits: GroupCommit;
@@ -52,9 +54,7 @@ export class Store implements AsyncDisposable {
     this.uuid = uuid;
     this.writer = writer;
     this.reader = new Reader(options.file.path, options.clock);
-    this.#commits = new GroupCommit(
-      async (calls, askedMs) => await writer.commit(calls, this.nowSecs(), askedMs),
-    );
+    this.#commits = new GroupCommit(this.#writeGroup.bind(this));
     const { path, busyTimeoutMs } = options.file;
     const inspected = { file: new BucketFile(path), uuid, busyTimeoutMs };
     this.health = new StoreHealth(inspected, options);
@@ -111,12 +111,9 @@ export class Store implements AsyncDisposable {
     this.#uploads -= 1;
   }
 
-  async commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
-    const results = await this.health.ofWrite(this.#commits.commit(changes));
-    let last = 0 as Sequence;
-    for (const result of results) if (result.ok && result.seq > last) last = result.seq;
-    if (last > 0) this.watch.raise(last);
-    return results;
+  /** As `Bucket.commit`. */
+  commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
+    return this.#commits.commit(changes);
   }
 
   async openCollection(name: string): Promise<CollectionId> {
@@ -125,6 +122,18 @@ export class Store implements AsyncDisposable {
     const id = known ?? (await this.writer.openCollection(name));
     this.#collections.set(name, id);
     return id;
+  }
+
+  async #writeGroup(...[calls, askedMs]: Parameters<WriteGroup>): ReturnType<WriteGroup> {
+    const outcomes = await this.health.ofWrite(this.writer.commit(calls, this.nowSecs(), askedMs));
+    let last = 0 as Sequence;
+    for (const outcome of outcomes) {
+      if (outcome instanceof Error) this.health.writeFailed(outcome);
+      else for (const result of outcome) if (result.ok && result.seq > last) last = result.seq;
+    }
+    this.ownMutations.add(calls, outcomes);
+    this.watch.committed(last);
+    return outcomes;
   }
 
   /** Every second, while somebody follows the history: whether the file can be read. */

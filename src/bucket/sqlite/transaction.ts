@@ -1,4 +1,5 @@
 import type { Cas, Sequence } from '../../document/types.ts';
+import type { RecordKey } from '../records.ts';
 
 /**
  * What one write transaction counts, and remembers of what it read or wrote itself. The counters go
@@ -12,6 +13,8 @@ export interface Transaction {
   writing: boolean;
   /** By record, what `Judgement.function` asks for. */
   readonly records: Map<string, Cas | 'absent'>;
+  /** The last of them that was asked for: most changes of a moment are judged by one function. */
+  lastRecord: { readonly key: RecordKey; readonly cas: Cas | 'absent' } | undefined;
   /** By principal, what `AccessPrecondition` asks for. */
   readonly accessVersions: Map<string, Sequence>;
 }

@@ -62,8 +62,8 @@ export type WireOutcome =
 
 /** `value` is that of the method of `Writer`; of `commit`, `PackedOutcomes`. */
 export type WriterAnswer =
-  | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: WireError };
+  | readonly [id: number, value: unknown]
+  | readonly [id: number, value: undefined, error: WireError];
 
 /** The first answer of the thread, to no request: the file is open. */
 export interface WriterOpened {
@@ -72,11 +72,11 @@ export interface WriterOpened {
   readonly mended: readonly string[];
 }
 
-export interface WriterEnvelope {
-  readonly id: number;
+export type WriterEnvelope = readonly [
+  id: number,
   /** When it was asked, by `sharedNowMs`. */
-  readonly askedMs: number;
-  readonly request: WriterRequest;
-}
+  askedMs: number,
+  request: WriterRequest,
+];
 
 export type WriterThreadData = WriterOptions;

@@ -25,6 +25,7 @@ const YOUNG_GENERATION_MB = 12;
 const REQUESTS_WAITING_MAX = 10_000;
 
 interface Waiting {
+  readonly id: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (cause: unknown) => void;
 }
@@ -37,7 +38,8 @@ interface Waiting {
 export class WriterThread implements AsyncDisposable {
   readonly #options: WriterOptions;
   readonly #log: Log;
-  readonly #waiting = new Map<number, Waiting>();
+  /** In the order in which they are answered. */
+  readonly #waiting: Waiting[] = [];
   /** Once it was open. */
   #uuid: string | undefined;
   #worker: Worker | undefined;
@@ -60,7 +62,7 @@ export class WriterThread implements AsyncDisposable {
 
   /** What the thread has to do at this moment: whether commits of this process are on their way. */
   get busy(): boolean {
-    return this.#waiting.size > 0;
+    return this.#waiting.length > 0;
   }
 
   /** `askedMs`: since when the first of them waits, by `sharedNowMs`. */
@@ -147,15 +149,15 @@ export class WriterThread implements AsyncDisposable {
 
   async #ask(request: WriterRequest, askedMs = sharedNowMs()): Promise<unknown> {
     if (this.#closed) throw new GatewayError('unavailable', 'the bucket is closed');
-    if (this.#waiting.size >= REQUESTS_WAITING_MAX) {
+    if (this.#waiting.length >= REQUESTS_WAITING_MAX) {
       throw new GatewayError('unavailable', 'too many writes wait for the bucket');
     }
     const worker = this.#worker ?? this.#start();
     this.#lastId += 1;
     const id = this.#lastId;
     return await new Promise((resolve, reject) => {
-      worker.postMessage({ id, askedMs, request } satisfies WriterEnvelope);
-      this.#expect(worker, id, { resolve, reject });
+      worker.postMessage([id, askedMs, request] satisfies WriterEnvelope);
+      this.#expect(worker, { id, resolve, reject });
     });
   }
 
@@ -173,7 +175,7 @@ export class WriterThread implements AsyncDisposable {
     worker.unref();
     this.#worker = worker;
     this.#opened = new Promise<unknown>((resolve, reject) => {
-      this.#expect(worker, 0, { resolve, reject });
+      this.#expect(worker, { id: 0, resolve, reject });
     }).then((opened) => opened as WriterOpened);
     this.#opened.then(
       ({ mended }) => this.#tellMended(mended),
@@ -193,25 +195,24 @@ export class WriterThread implements AsyncDisposable {
     this.#log.warn(`${what}; all documents are looked at again`, { missing: mended });
   }
 
-  #expect(worker: Worker, id: number, waiting: Waiting): void {
-    if (this.#waiting.size === 0) worker.ref();
-    this.#waiting.set(id, waiting);
+  #expect(worker: Worker, waiting: Waiting): void {
+    if (this.#waiting.length === 0) worker.ref();
+    this.#waiting.push(waiting);
   }
 
-  #answered(worker: Worker, answer: WriterAnswer): void {
-    const waiting = this.#waiting.get(answer.id);
-    this.#waiting.delete(answer.id);
-    if (this.#waiting.size === 0) worker.unref();
-    if ('error' in answer) waiting?.reject(errorOf(answer.error));
-    else waiting?.resolve(answer.value);
+  #answered(worker: Worker, [id, value, error]: WriterAnswer): void {
+    // Each is answered in its turn; one that ended may have left an answer behind.
+    if (this.#waiting[0]?.id !== id) return;
+    const waiting = this.#waiting.shift();
+    if (this.#waiting.length === 0) worker.unref();
+    if (error === undefined) waiting?.resolve(value);
+    else waiting?.reject(errorOf(error));
   }
 
   #ended(worker: Worker): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { reject } of waiting) {
+    for (const { reject } of this.#waiting.splice(0)) {
       reject(new GatewayError('unavailable', 'the writer of the bucket ended; try again'));
     }
   }

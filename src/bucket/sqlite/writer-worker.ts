@@ -9,6 +9,7 @@ import { packOutcomes } from './packed-outcomes.ts';
 import { storeError } from './store-error.ts';
 import type {
   WireError,
+  WriterAnswer,
   WriterEnvelope,
   WriterOpened,
   WriterRequest,
@@ -67,6 +68,10 @@ function answer(writer: Writer, request: WriterRequest): unknown {
   }
 }
 
+function tell(told: WriterAnswer): void {
+  port.postMessage(told);
+}
+
 /** Past a lock of another process; the commits of other gateways are shorter. */
 const LOCK_WAIT_MS_LEAST = 100;
 
@@ -80,18 +85,18 @@ function lockWaitMs(askedMs: number): number {
 
 try {
   const writer = new Writer(workerData as WriterThreadData);
-  port.on('message', ({ id, askedMs, request }: WriterEnvelope) => {
+  port.on('message', ([id, askedMs, request]: WriterEnvelope) => {
     try {
       writer.waitForLocks(lockWaitMs(askedMs));
-      port.postMessage({ id, value: answer(writer, request) });
+      tell([id, answer(writer, request)]);
     } catch (cause) {
-      port.postMessage({ id, error: wireError(cause) });
+      tell([id, undefined, wireError(cause)]);
     }
     if (request.kind === 'close') port.close();
   });
   const opened: WriterOpened = { uuid: writer.uuid, mended: writer.mended };
-  port.postMessage({ id: 0, value: opened });
+  tell([0, opened]);
 } catch (cause) {
-  port.postMessage({ id: 0, error: wireError(cause) });
+  tell([0, undefined, wireError(cause)]);
   port.close();
 }

@@ -313,20 +313,22 @@ export class Writer implements Disposable {
   }
 
   #transaction<T>(nowSecs: number, work: (tx: Transaction) => T): T {
-    this.#begin.run();
+    this.#begin.write();
     try {
       const [seq, recordCas] = this.#counters.one() ?? [0, 0];
       const records: Transaction['records'] = new Map();
       const accessVersions: Transaction['accessVersions'] = new Map();
       const writing = false;
-      const tx: Transaction = { nowSecs, seq, recordCas, writing, records, accessVersions };
+      const counters = { nowSecs, seq, recordCas, writing };
+      const lastRecord = undefined;
+      const tx: Transaction = { ...counters, records, lastRecord, accessVersions };
       const result = work(tx);
       if (tx.writing || tx.seq !== seq || tx.recordCas !== recordCas) {
-        this.#setCounters.run(tx.seq, tx.recordCas);
+        this.#setCounters.write(tx.seq, tx.recordCas);
       }
       // Nothing is acknowledged that goes into a file which nobody will find again.
       this.#file.requireInPlace();
-      this.#commit.run();
+      this.#commit.write();
       return result;
     } catch (cause) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
