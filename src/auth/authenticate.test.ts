@@ -40,7 +40,7 @@ test('the right name and password, or a session, are let in; the header decides 
   const bogus = 'SyncGatewaySession=bogus';
   assert.equal((await auth.authenticate({ authorization: right, cookie: bogus })).by, 'password');
   const wrong = { authorization: basic('sue:wrong'), cookie };
-  await assert.rejects(auth.authenticate(wrong), unauthorized);
+  await assert.rejects(async () => auth.authenticate(wrong), unauthorized);
   assert.equal(t.metrics.value('auth_success_count', 'db'), 3);
   assert.equal(t.metrics.value('auth_failed_count', 'db'), 1);
 });
@@ -69,10 +69,14 @@ test('wrong and malformed credentials are refused, with the guest open too', asy
   for (const disabled of [true, false]) {
     await t.principals.putUser('GUEST', { disabled });
     for (const authorization of authorizations) {
-      await assert.rejects(t.auth.authenticate({ authorization }), unauthorized, authorization);
+      await assert.rejects(
+        async () => t.auth.authenticate({ authorization }),
+        unauthorized,
+        authorization,
+      );
     }
     const cookie = 'SyncGatewaySession=0123456789abcdef';
-    await assert.rejects(t.auth.authenticate({ cookie }), unauthorized);
+    await assert.rejects(async () => t.auth.authenticate({ cookie }), unauthorized);
   }
 });
 
@@ -81,7 +85,7 @@ test('who brings no credentials is the guest, where that is enabled', async () =
   const cookies = [undefined, 'Other=1', 'SyncGatewaySession=', '==='];
   for (const cookie of cookies) {
     assert.equal(await t.auth.identify({ cookie }), undefined);
-    await assert.rejects(t.auth.authenticate({ cookie }), unauthorized);
+    await assert.rejects(async () => t.auth.authenticate({ cookie }), unauthorized);
   }
   await t.principals.putUser('GUEST', { disabled: false, admin_channels: ['open'] });
   for (const cookie of cookies) assert.equal((await t.auth.authenticate({ cookie })).by, 'guest');
@@ -89,7 +93,7 @@ test('who brings no credentials is the guest, where that is enabled', async () =
 
 test('with password authentication disabled only sessions count', async () => {
   await using t = await openAuthenticator({ disablePasswordAuth: true });
-  await assert.rejects(t.auth.authenticate({ authorization: t.right }), unauthorized);
+  await assert.rejects(async () => t.auth.authenticate({ authorization: t.right }), unauthorized);
   await assert.rejects(t.auth.login('sue', 'p:a:s:s'), unauthorized);
   assert.equal((await t.auth.authenticate({ cookie: t.cookie })).by, 'session');
 });

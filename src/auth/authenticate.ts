@@ -3,7 +3,9 @@ import type { Observer } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
 import { auditedReader } from '../principals/audited-reader.ts';
 import type { Principals } from '../principals/principals.ts';
-import type { Session, Sessions } from '../principals/sessions.ts';
+import type { Session, Sessions, ValidSession } from '../principals/sessions.ts';
+import type { Awaitable } from '../util/awaitable.ts';
+import type { Cancellation } from '../util/cancellation.ts';
 import type { Clock } from '../util/clock.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
 import { parseBasicCredentials } from './basic-credentials.ts';
@@ -58,25 +60,28 @@ export class Authenticator {
     this.#options = options;
   }
 
-  /** Throws `unauthorized`; `unavailable` where too many passwords wait to be verified. */
-  authenticate(credentials: Credentials, signal?: AbortSignal): Promise<Identity> {
-    return this.#byCredentials(credentials, signal) ?? this.#byNothing();
+  /**
+   * At once for a session that is in memory. Rejects with `unauthorized`; `unavailable` where too
+   * many passwords wait to be verified.
+   */
+  authenticate(credentials: Credentials, cancellation?: Cancellation): Awaitable<Identity> {
+    return this.#byCredentials(credentials, cancellation) ?? this.#byNothing();
   }
 
   /** As `authenticate`, but undefined for who brings no credentials where there is no guest. */
-  identify(credentials: Credentials, signal?: AbortSignal): Promise<Identity | undefined> {
-    return this.#byCredentials(credentials, signal) ?? this.#guest();
+  identify(credentials: Credentials, cancellation?: Cancellation): Awaitable<Identity | undefined> {
+    return this.#byCredentials(credentials, cancellation) ?? this.#guest();
   }
 
   /** Undefined where there are none. */
   #byCredentials(
     { authorization, cookie }: Credentials,
-    signal: AbortSignal | undefined,
-  ): Promise<Identity> | undefined {
+    cancellation: Cancellation | undefined,
+  ): Awaitable<Identity> | undefined {
     if (authorization !== undefined)
       return isBearer(authorization)
         ? this.#byToken(authorization)
-        : this.#byPassword(authorization, signal);
+        : this.#byPassword(authorization, cancellation);
     const id = cookie && cookieValue(cookie, this.#options.cookieName);
     return id ? this.#bySession(id) : undefined;
   }
@@ -94,32 +99,35 @@ export class Authenticator {
   }
 
   /** For `POST _session`. Throws as `authenticate`. */
-  login(name: string, password: string, signal?: AbortSignal): Promise<Reader> {
-    return this.#verify({ name, password }, 'login', signal);
+  login(name: string, password: string, cancellation?: Cancellation): Promise<Reader> {
+    return this.#verify({ name, password }, 'login', cancellation);
   }
 
   async #verify(
     { name, password }: { readonly name: string; readonly password: string },
     by: 'basic' | 'login',
-    signal: AbortSignal | undefined,
+    cancellation: Cancellation | undefined,
   ): Promise<Reader> {
     const startMs = this.#options.clock.now();
     const reader = this.#options.disablePasswordAuth
       ? undefined
-      : await this.#options.principals.verifyPassword(name, password, signal);
+      : await this.#options.principals.verifyPassword(name, password, cancellation?.signal);
     this.#tell({ user: name, by, startMs, reader });
     if (reader === undefined) throw wrongCredentials();
     return reader;
   }
 
-  async #byPassword(authorization: string, signal: AbortSignal | undefined): Promise<Identity> {
+  async #byPassword(
+    authorization: string,
+    cancellation: Cancellation | undefined,
+  ): Promise<Identity> {
     const credentials = parseBasicCredentials(authorization);
     if (credentials === undefined) {
       const startMs = this.#options.clock.now();
       this.#tell({ user: '', by: 'basic', startMs, reader: undefined });
       throw wrongCredentials();
     }
-    return { by: 'password', reader: await this.#verify(credentials, 'basic', signal) };
+    return { by: 'password', reader: await this.#verify(credentials, 'basic', cancellation) };
   }
 
   async #byToken(authorization: string): Promise<Identity> {
@@ -144,13 +152,20 @@ export class Authenticator {
     }
   }
 
-  async #bySession(id: string): Promise<Identity> {
+  #bySession(id: string): Awaitable<Identity> {
     const startMs = this.#options.clock.now();
-    const valid = await this.#options.sessions.verify(id);
+    const valid = this.#options.sessions.verify(id);
+    if (valid instanceof Promise) return valid.then((known) => this.#ofSession(known, startMs));
+    return this.#ofSession(valid, startMs);
+  }
+
+  #ofSession(valid: ValidSession | undefined, startMs: number): Awaitable<Identity> {
     const user = valid?.session.user ?? '';
     this.#tell({ user, by: 'session', startMs, reader: valid?.reader });
-    if (valid === undefined) throw new GatewayError('unauthorized', 'the session is not valid');
-    return { by: 'session', ...valid };
+    if (valid === undefined)
+      return Promise.reject(new GatewayError('unauthorized', 'the session is not valid'));
+    const { session, extended, reader } = valid;
+    return { by: 'session', session, extended, reader };
   }
 
   #tell({ user, by, startMs, reader, why }: Attempt): void {

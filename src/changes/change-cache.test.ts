@@ -120,6 +120,46 @@ test('a row of two feeds is made once', async () => {
   assert.equal((await drain(ann)).at(0), (await drain(ben)).at(0));
 });
 
+test('feeds of a user that stand at one place are told one page, read by each in its own way', async () => {
+  await using db = await openTestFeeds();
+  await db.user('lea', ['bar']);
+  await db.put('v1', ['bar']);
+  await caughtUp(db);
+  const { signal } = new AbortController();
+  const feeds = [db.feed('lea'), db.feed('lea'), db.feed('lea', { activeOnly: true })];
+  for (const feed of feeds) await drain(feed);
+  await db.put('v2', ['bar']);
+  await db.remove('v1', ['bar']);
+  await caughtUp(db);
+  const pages = await Promise.all(feeds.map((feed) => feed.nextPage(signal)));
+  const [first, second, active] = pages.map(({ rows }) => rows);
+  assert.equal(first, second);
+  assert.deepEqual(
+    [first?.map(({ id }) => id), active?.map(({ id }) => id)],
+    [['v2', 'v1'], ['v2']],
+  );
+});
+
+test('who lost a channel between two turns is told none of what a neighbour was', async () => {
+  await using db = await openTestFeeds();
+  await db.user('lea', ['bar']);
+  const { signal } = new AbortController();
+  const [early, late] = [db.feed('lea'), db.feed('lea')];
+  for (const feed of [early, late]) await drain(feed);
+  await db.put('v1', ['bar']);
+  await caughtUp(db);
+  assert.deepEqual(
+    (await early.nextPage(signal)).rows.map(({ id }) => id),
+    ['v1'],
+  );
+  await db.user('lea', ['street']);
+  const { rows } = await late.nextPage(signal);
+  assert.deepEqual(
+    rows.map(({ id }) => id),
+    ['_user/lea'],
+  );
+});
+
 test('a channel that was left between two revisions of one commit is told', async () => {
   await using db = await openTestFeeds();
   await db.user('ann', ['a']);
@@ -190,7 +230,8 @@ test('who is told of many changes at once misses nothing that a document left me
   open.resolve();
   await cache.atLeast(await db.bucket.lastSequence(), AbortSignal.timeout(LIMIT_MS));
   const channels = ['a'];
-  assert.equal(cache.mayHaveChanged({ collection: db.collection, channels }, since), true);
+  const interest = { collection: db.collection, channels, principals: [] };
+  assert.equal(cache.mayHaveChanged(interest, since), true);
   const request = { collection: db.collection, channels, after: since, limit: 10 };
   const page = cache.read({ ...request, bodies: false, branches: false });
   // Nothing: the bucket knows.
@@ -226,6 +267,21 @@ test('a poll with nothing new is answered without reading the index', async () =
   using poll = quiet.feed('ann', { since: { seq: await db.bucket.lastSequence() } });
   assert.deepEqual(await drain(poll), []);
   assert.equal(counted.reads(), before);
+});
+
+test('what was found unchanged is asked about anew after each change, and from earlier on', async () => {
+  await using db = await openTestFeeds();
+  const from = (await db.put('v1', ['bar'])).seq;
+  await db.put('other', ['elsewhere']);
+  await caughtUp(db);
+  const interest = { collection: db.collection, channels: ['bar'], principals: [] };
+  assert.equal(db.cache.mayHaveChanged(interest, from), false);
+  assert.equal(db.cache.mayHaveChanged(interest, sequence(from - 1)), true);
+  assert.equal(db.cache.mayHaveChanged(interest, from), false);
+  await db.put('v2', ['bar']);
+  await db.put('other', ['elsewhere']);
+  await caughtUp(db);
+  assert.equal(db.cache.mayHaveChanged(interest, from), true);
 });
 
 test('a feed that began with nothing new is told from memory what comes then', async () => {

@@ -1,4 +1,4 @@
-import type { AccessPrecondition, Bucket, ChannelPage, ChannelRequest } from '../bucket/bucket.ts';
+import type { Bucket, ChannelPage, ChannelRequest } from '../bucket/bucket.ts';
 import {
   BATCH_MAX,
   type CollectionId,
@@ -10,8 +10,12 @@ import type { Log } from '../observability/log.ts';
 import type { Clock } from '../util/clock.ts';
 import { isGatewayError } from '../util/errors.ts';
 import { ChangeMarks } from './change-marks.ts';
+import { FeedViews } from './feed-views.ts';
+import type { Interest } from './interest.ts';
+import { principalMarks } from './interest.ts';
 import { Listener } from './listener.ts';
 import { missedRemovals, untoldSequences } from './missed-removals.ts';
+import { SharedPages } from './shared-pages.ts';
 import { Tail } from './tail.ts';
 
 export interface ChangeCacheOptions {
@@ -22,14 +26,6 @@ export interface ChangeCacheOptions {
   readonly tailBytesMax?: number;
   /** Channels (a collection) and principals whose newest sequence is kept. */
   readonly namesMax?: number;
-}
-
-/** What a listener is woken for. */
-export interface Interest {
-  readonly collection: CollectionId;
-  readonly channels: Iterable<string> | 'all';
-  /** The principals by whose access it reads. */
-  readonly access?: AccessPrecondition | undefined;
 }
 
 /** The bucket's mutations cannot be read. */
@@ -72,6 +68,10 @@ export class ChangeCache implements AsyncDisposable {
   readonly #collections = new Map<CollectionId, ChangeMarks>();
   readonly #principals: ChangeMarks;
   readonly #tail: Tail;
+  /** Views of readers, for all feeds that are of one access. */
+  readonly views = new FeedViews();
+  /** Pages of the tail, for all feeds that stand at one place. */
+  readonly pages = new SharedPages();
   /** Who waits until a sequence is reached. */
   readonly #waiting = new Set<Listener>();
   #caughtUpTo: Sequence;
@@ -133,7 +133,7 @@ export class ChangeCache implements AsyncDisposable {
    * Resolves when `caughtUpTo` has reached `seq`, or `signal` aborts, or the cache is disposed of.
    */
   async atLeast(seq: Sequence, signal: AbortSignal): Promise<void> {
-    const listener = new Listener();
+    using listener = new Listener();
     this.#waiting.add(listener);
     try {
       while (this.#caughtUpTo < seq && !signal.aborted && !this.#stop.signal.aborted) {
@@ -146,8 +146,17 @@ export class ChangeCache implements AsyncDisposable {
 
   /** Whether anything of these may have changed after `seq`, as far as the cache is caught up. */
   mayHaveChanged(interest: Interest, seq: Sequence): boolean {
-    const { collection, channels, access } = interest;
-    if (access !== undefined && this.#accessMayHaveChanged(access, seq)) return true;
+    const upTo = this.#caughtUpTo;
+    if (seq >= upTo) return false;
+    const { unchanged } = interest;
+    if (unchanged !== undefined && unchanged.upTo === upTo && unchanged.after <= seq) return false;
+    if (this.#anyChanged(interest, seq)) return true;
+    interest.unchanged = { after: seq, upTo };
+    return false;
+  }
+
+  #anyChanged({ collection, channels, principals }: Interest, seq: Sequence): boolean {
+    if (this.#accessMayHaveChanged(principals, seq)) return true;
     const marks = this.#marksOf(collection);
     if (channels === 'all') return marks.newest(WHOLE) > seq;
     for (const channel of channels) if (marks.newest(channel) > seq) return true;
@@ -157,7 +166,8 @@ export class ChangeCache implements AsyncDisposable {
   /** A page of what the tail holds, access checked; undefined where the bucket must be asked. */
   read(request: ChannelRequest): ChannelPage | undefined {
     const { access } = request;
-    if (access !== undefined && this.#accessMayHaveChanged(access, access.asOf)) return undefined;
+    if (access !== undefined && this.#accessMayHaveChanged(principalMarks(access), access.asOf))
+      return undefined;
     return this.#tail.read(request);
   }
 
@@ -171,23 +181,24 @@ export class ChangeCache implements AsyncDisposable {
     readonly seq: Sequence;
   }): void {
     this.#tail.forget(document);
+    this.pages.drop();
   }
 
   /** Raises `listener` for all that concerns `interest`, until `unsubscribe` with the same. */
   subscribe(listener: Listener, interest: Interest): void {
     const marks = this.#marksOf(interest.collection);
-    const { channels, access } = interest;
+    const { channels, principals } = interest;
     if (channels === 'all') marks.listen(WHOLE, listener);
     else for (const channel of channels) marks.listen(channel, listener);
-    for (const name of principalNames(access)) this.#principals.listen(name, listener);
+    for (const name of principals) this.#principals.listen(name, listener);
   }
 
   unsubscribe(listener: Listener, interest: Interest): void {
     const marks = this.#marksOf(interest.collection);
-    const { channels, access } = interest;
+    const { channels, principals } = interest;
     if (channels === 'all') marks.unlisten(WHOLE, listener);
     else for (const channel of channels) marks.unlisten(channel, listener);
-    for (const name of principalNames(access)) this.#principals.unlisten(name, listener);
+    for (const name of principals) this.#principals.unlisten(name, listener);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -251,6 +262,7 @@ export class ChangeCache implements AsyncDisposable {
   #skip(seq: Sequence): void {
     this.#knownFrom = seq;
     this.#tail.skipTo(seq);
+    this.pages.drop();
     this.#principals.raiseAll(seq);
     for (const marks of this.#collections.values()) marks.raiseAll(seq);
     this.#log.debug?.('changes were skipped', { seq });
@@ -268,6 +280,7 @@ export class ChangeCache implements AsyncDisposable {
       this.#tail.add(mutation);
     }
     this.#tail.reach(page.upTo);
+    this.pages.drop();
     for (const mutation of all) this.#raise(mutation);
   }
 
@@ -282,8 +295,8 @@ export class ChangeCache implements AsyncDisposable {
     for (const channel of mutation.removed) marks.raise(channel, mutation.seq);
   }
 
-  #accessMayHaveChanged(access: AccessPrecondition, seq: Sequence): boolean {
-    for (const name of principalNames(access)) if (this.#principals.newest(name) > seq) return true;
+  #accessMayHaveChanged(principals: readonly string[], seq: Sequence): boolean {
+    for (const name of principals) if (this.#principals.newest(name) > seq) return true;
     return false;
   }
 
@@ -299,10 +312,4 @@ export class ChangeCache implements AsyncDisposable {
   #newMarks(): ChangeMarks {
     return new ChangeMarks({ namesMax: this.#namesMax, knownFrom: this.#knownFrom });
   }
-}
-
-function principalNames(access: AccessPrecondition | undefined): string[] {
-  return access === undefined
-    ? []
-    : access.principals.map((principal) => `${access.database} ${principal}`);
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 
 import { sequence } from '../document/types.ts';
@@ -68,5 +69,22 @@ test('a listener that comes late learns at once of what happened', async () => {
   await Promise.resolve();
   assert.equal(woken, false);
   listener.raise(sequence(6));
+  await waits;
+});
+
+test('a listener listens to its signal once, however often it waits, until it is disposed of', async () => {
+  const listener = new Listener();
+  const abort = new AbortController();
+  for (let seq = 1; seq < 20; seq += 1) {
+    const waits = listener.above(sequence(seq - 1), abort.signal);
+    listener.raise(sequence(seq));
+    await waits;
+  }
+  assert.equal(getEventListeners(abort.signal, 'abort').length, 1);
+  listener[Symbol.dispose]();
+  assert.equal(getEventListeners(abort.signal, 'abort').length, 0);
+  const other = new AbortController();
+  const waits = listener.above(sequence(50), other.signal);
+  other.abort();
   await waits;
 });

@@ -3,10 +3,12 @@ import type { Listener } from './listener.ts';
 
 interface Mark {
   newest: Sequence;
+  /** Whether it changed since it was last looked at for an eviction. */
+  isRaised: boolean;
   listeners: Set<Listener> | undefined;
 }
 
-/** How many of the longest unchanged marks are looked at to find one that nobody listens to. */
+/** How many marks are looked at to find one that goes. */
 const EVICTION_LOOKS_MAX = 32;
 
 /**
@@ -16,7 +18,10 @@ const EVICTION_LOOKS_MAX = 32;
  * tells that nothing happened without asking the bucket. /
  */
 export class ChangeMarks {
-  /** In the order of their last change, the oldest first. */
+  /**
+   * The one that is looked at next first. A change moves no mark, since each change has several:
+   * to delete from a map and to add to it at that rate makes it a new table all the time.
+   */
   readonly #marks = new Map<string, Mark>();
   readonly #namesMax: number;
   /** Names without a mark have not changed since. */
@@ -44,15 +49,13 @@ export class ChangeMarks {
 
   /** `name` changed at `seq`: wakes who listens to it. */
   raise(name: string, seq: Sequence): void {
-    let mark = this.#marks.get(name);
+    const mark = this.#marks.get(name);
     if (mark === undefined) {
-      mark = { newest: seq, listeners: undefined };
-      this.#evict();
-    } else {
-      this.#marks.delete(name);
-      mark.newest = seq;
+      this.#add(name, seq);
+      return;
     }
-    this.#marks.set(name, mark);
+    mark.newest = seq;
+    mark.isRaised = true;
     if (mark.listeners === undefined) return;
     for (const listener of mark.listeners) listener.raise(seq);
   }
@@ -75,12 +78,7 @@ export class ChangeMarks {
   }
 
   listen(name: string, listener: Listener): void {
-    let mark = this.#marks.get(name);
-    if (mark === undefined) {
-      mark = { newest: this.#othersFrom, listeners: undefined };
-      this.#evict();
-      this.#marks.set(name, mark);
-    }
+    const mark = this.#marks.get(name) ?? this.#add(name, this.#othersFrom);
     mark.listeners ??= new Set();
     mark.listeners.add(listener);
   }
@@ -92,17 +90,30 @@ export class ChangeMarks {
     if (mark.listeners.size === 0) mark.listeners = undefined;
   }
 
-  /** Makes room for one more name: the oldest that nobody listens to goes. */
+  #add(name: string, newest: Sequence): Mark {
+    this.#evict();
+    const mark: Mark = { newest, isRaised: false, listeners: undefined };
+    this.#marks.set(name, mark);
+    return mark;
+  }
+
+  /**
+   * Makes room for one more name: one goes that nobody listens to, and that did not change since it
+   * was looked at before, or the last that is looked at. Others are put at the end, so that the
+   * next eviction finds them late.
+   */
   #evict(): void {
     let looks = 0;
     for (const [name, mark] of this.#marks) {
       if (this.#marks.size < this.#namesMax || looks === EVICTION_LOOKS_MAX) return;
       looks += 1;
       this.#marks.delete(name);
-      if (mark.listeners === undefined) {
+      const isKept = mark.isRaised && looks < EVICTION_LOOKS_MAX;
+      if (mark.listeners === undefined && !isKept) {
         if (mark.newest > this.#othersFrom) this.#othersFrom = mark.newest;
       } else {
-        this.#marks.set(name, mark); // to the end, so that the next eviction need not look at it
+        mark.isRaised = false;
+        this.#marks.set(name, mark);
       }
     }
   }

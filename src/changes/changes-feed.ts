@@ -5,13 +5,15 @@ import { changesRead } from '../observability/events.ts';
 import type { Observer } from '../observability/events.ts';
 import type { EndedPeriod, Reader } from '../principals/access.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
-import type { ChangeCache, Interest } from './change-cache.ts';
+import type { ChangeCache } from './change-cache.ts';
 import { DocumentsSource } from './documents-source.ts';
 import type { FeedRow } from './feed-row.ts';
-import { FeedView } from './feed-view.ts';
+import type { FeedView } from './feed-view.ts';
+import type { Interest } from './interest.ts';
 import { Listener } from './listener.ts';
 import { PageWalk, type WalkedPage } from './page-walk.ts';
 import { compareSequenceIds, type SequenceId } from './sequence-id.ts';
+import type { FoundPage, PagePlace } from './shared-pages.ts';
 
 export interface FeedSource {
   readonly bucket: Bucket;
@@ -49,6 +51,13 @@ export interface FeedPage {
   readonly caughtUp: boolean;
   /** The limit is reached. */
   readonly ended: boolean;
+}
+
+/** Where the pages of a walk come from. */
+interface Reading {
+  read(request: ChannelRequest): Promise<ChannelPage>;
+  /** Whether all that was read so far was in the tail. */
+  isOfTail(): boolean;
 }
 
 /** Rows of a page. */
@@ -108,13 +117,13 @@ export class ChangesFeed implements Disposable {
     if (this.#left === 0 || signal.aborted) return this.#page([], false);
     for (let walks = 0; walks < WALKS_MAX; walks += 1) {
       const end = this.#follows ? ZERO : await this.#source.bucket.lastSequence();
-      const view = await this.#freshView();
+      const view = (await this.#holding()) ?? this.#viewOf(await this.#source.reader());
       if (!this.#follows && this.#isQuiet(view, end)) {
         if (end > this.#at.seq) this.#at = { seq: end };
         this.#follows = true;
         return this.#page([], true);
       }
-      const walked = await this.#walk(view);
+      const walked = await this.#walkedPage(view);
       if (!walked.stale) return this.#take(walked);
       if (signal.aborted) return this.#page([], false);
     }
@@ -157,13 +166,22 @@ export class ChangesFeed implements Disposable {
 
   [Symbol.dispose](): void {
     this.#unsubscribe();
+    this.#listener?.[Symbol.dispose]();
   }
 
-  async #freshView(): Promise<FeedView> {
-    const reader = await this.#source.reader();
+  /** The view of the page before; undefined where access may have changed since. */
+  async #holding(): Promise<FeedView | undefined> {
+    const view = this.#view;
+    if (view?.access === undefined) return view;
+    const { bucket, database } = this.#source;
+    return (await bucket.lastAccessChange(database)) <= view.access.asOf ? view : undefined;
+  }
+
+  #viewOf(reader: Reader): FeedView {
+    const { cache, database, collection } = this.#source;
     if (this.#view?.isOf(reader) !== true) {
-      const { database, collection } = this.#source;
-      this.#view = new FeedView(reader, { database, collection, channels: this.#options.channels });
+      const { channels } = this.#options;
+      this.#view = cache.views.of(reader, { database, collection, channels });
     }
     this.#beganAsOf ??= this.#view.access?.asOf ?? ZERO;
     return this.#view;
@@ -178,15 +196,21 @@ export class ChangesFeed implements Disposable {
     return !cache.mayHaveChanged(this.#interest(), seq);
   }
 
-  async #walk(view: FeedView): Promise<WalkedPage> {
+  async #walkedPage(view: FeedView): Promise<WalkedPage> {
+    const place = this.#sharedPlace(view);
+    if (place === undefined) return (await this.#walk(view)).page;
+    return await this.#source.cache.pages.at(place, () => this.#walk(view));
+  }
+
+  async #walk(view: FeedView): Promise<FoundPage> {
     const { bucket, collection } = this.#source;
     const { activeOnly, includeDocs, revocations, style } = this.#options;
-    const read = this.#reading();
+    const reading = this.#reading();
     const walk = new PageWalk({
       bucket,
       collection,
       view,
-      read,
+      read: (request) => reading.read(request),
       holds: () => this.#holds(view),
       mayHold: (period) => this.#mayHold(period),
       from: this.#at,
@@ -195,22 +219,38 @@ export class ChangesFeed implements Disposable {
       userRow: this.#docIds === undefined,
       revocations,
     });
-    return await walk.run();
+    const page = await walk.run();
+    return { page, isOfAll: reading.isOfTail() && !page.stale };
   }
 
-  #reading(): (request: ChannelRequest) => Promise<ChannelPage> {
-    const { bucket, cache, collection } = this.#source;
+  /**
+   * Undefined where more is to be told than new rows of the tail, or less: then the page depends on
+   * what the feed was told before, or is of this feed alone.
+   */
+  #sharedPlace(view: FeedView): PagePlace | undefined {
+    const { seq, trigger } = this.#at;
+    const { activeOnly, includeDocs, style } = this.#options;
+    if (!this.#follows || includeDocs || this.#docIds !== undefined) return undefined;
+    if (trigger !== undefined || view.lastTrigger > seq) return undefined;
+    if ((view.user !== undefined && view.user.seq > seq) || this.#left < ROWS_MAX) return undefined;
+    return { view, from: seq, allLeaves: style === 'all_docs', activeOnly };
+  }
+
+  /** What is new is read from the tail, where it is there; older pages always from the bucket. */
+  #reading(): Reading {
+    const { bucket, cache, collection, observer } = this.#source;
     if (this.#docIds !== undefined) {
       const documents = new DocumentsSource(bucket, collection, this.#docIds);
-      return (request) => documents.read(request);
+      return { read: (request) => documents.read(request), isOfTail: () => false };
     }
-    const { observer } = this.#source;
-    if (!this.#follows) return (request) => bucket.readChannels(request);
-    return async (request) => {
-      const page = cache.read(request);
-      changesRead(observer, page === undefined ? 'bucket' : 'memory');
+    let isOfTail = true;
+    const read = async (request: ChannelRequest): Promise<ChannelPage> => {
+      const page = this.#follows ? cache.read(request) : undefined;
+      if (this.#follows) changesRead(observer, page === undefined ? 'bucket' : 'memory');
+      if (page === undefined) isOfTail = false;
       return page ?? (await bucket.readChannels(request));
     };
+    return { read, isOfTail: () => isOfTail };
   }
 
   async #holds({ access }: FeedView): Promise<boolean> {

@@ -41,30 +41,58 @@ export function makeRow(parts: RowParts): FeedRow {
 }
 
 /**
- * The row of a document as most are: of one revision that is there, in channels of the reader.
- * `doc`: JSON text of the document, where it is wanted.
+ * The row of a document as most are: of one revision that is there, in channels of the reader. What
+ * it has in common with all such rows it need not hold: most feeds send its text and no more.
  */
-export function makePlainRow(
-  at: SequenceId,
-  { id, rev }: { readonly id: string; readonly rev: RevId },
-  doc: string | undefined,
-): FeedRow {
-  const begin = `{"seq":${sequenceJson(at)},"id":${quoteJson(id)},`;
+class PlainRow implements FeedRow {
+  readonly at: SequenceId;
+  readonly id: string;
+  readonly text: string;
+  readonly #rev: RevId;
+
+  constructor(at: SequenceId, { id, rev }: PlainParts, text: string) {
+    this.at = at;
+    this.id = id;
+    this.text = text;
+    this.#rev = rev;
+  }
+
+  get revs(): readonly RevId[] {
+    return [this.#rev];
+  }
+
+  get deleted(): boolean {
+    return false;
+  }
+
+  get removed(): readonly string[] {
+    return NOTHING;
+  }
+
+  get gone(): boolean {
+    return false;
+  }
+
+  get revoked(): boolean {
+    return false;
+  }
+}
+
+interface PlainParts {
+  readonly id: string;
+  readonly rev: RevId;
+}
+
+/** As `PlainRow`. `doc`: JSON text of the document, where it is wanted. */
+export function makePlainRow(at: SequenceId, parts: PlainParts, doc: string | undefined): FeedRow {
   // Revision ids need no escapes: see `parseRevId`.
+  const { id, rev } = parts;
+  const begin = `{"seq":${sequenceJson(at)},"id":${quoteJson(id)}`;
   const text =
     doc === undefined
-      ? `${begin}"changes":[{"rev":"${rev}"}]}`
-      : `${begin}"doc":${doc},"changes":[{"rev":"${rev}"}]}`;
-  return {
-    at,
-    id,
-    revs: [rev],
-    deleted: false,
-    removed: NOTHING,
-    gone: false,
-    revoked: false,
-    text,
-  };
+      ? `${begin},"changes":[{"rev":"${rev}"}]}`
+      : `${begin},"doc":${doc},"changes":[{"rev":"${rev}"}]}`;
+  return new PlainRow(at, parts, text);
 }
 
 /** The row that tells a user of a change of its own record; the guest's name is ``. */

@@ -7,8 +7,9 @@ import {
   type ChannelAccess,
   type EndedPeriod,
   type Reader,
+  type UserAccess,
 } from '../principals/access.ts';
-import type { Interest } from './change-cache.ts';
+import { principalMarks, type Interest } from './interest.ts';
 
 /** Of which keyspace a view is, and what of it is wanted. */
 export interface ViewOptions {
@@ -29,46 +30,59 @@ export interface Turn {
 
 const FROM_START = sequence(0);
 
-/** What a reader may see of a collection through a filter, as the feed needs it. Never changes. */
-export class FeedView {
-  /** From where each channel is held; for an administrator from the start. */
+/** What of a view follows from the channels that the reader has, and their filter. */
+interface Rights {
   readonly from: ReadonlyMap<string, Sequence>;
   readonly channels: readonly string[];
-  /** From where every document is told, whatever its channels; undefined: nowhere. */
   readonly allFrom: Sequence | undefined;
+  readonly ended: readonly EndedPeriod[];
+  readonly holdsAll: boolean;
+  readonly interest: Interest;
+  readonly lastTrigger: Sequence;
+  turns: readonly Turn[] | undefined;
+}
+
+/** What a reader may see of a collection through a filter, as the feed needs it. Never changes. */
+export class FeedView {
   /** Where the row of the user stands; undefined for administrators. */
   readonly user: { readonly name: string; readonly seq: Sequence } | undefined;
   readonly access: AccessPrecondition | undefined;
-  /** What a feed of this view is woken for. */
-  readonly interest: Interest;
-  /** The last trigger; 0 where there is none. */
-  readonly lastTrigger: Sequence;
   readonly #reader: Reader;
-  readonly #collection: CollectionId;
-  readonly #ended: readonly EndedPeriod[];
-  readonly #holdsAll: boolean;
-  #turns: readonly Turn[] | undefined;
+  readonly #options: ViewOptions;
+  readonly #rights: Rights;
 
-  constructor(reader: Reader, options: ViewOptions) {
+  /** `rights`: where they are known, of the same access as it was before. */
+  constructor(reader: Reader, options: ViewOptions, rights?: Rights) {
     this.#reader = reader;
-    this.#collection = options.collection;
+    this.#options = options;
     const access = reader.kind === 'user' ? reader.access : undefined;
-    const held = access?.channels(options.collection);
-    const filter = options.channels?.includes(ALL_CHANNELS) === true ? undefined : options.channels;
-    const from = filter === undefined ? withoutAll(held) : filtered(held, filter);
-    this.allFrom = filter === undefined ? allFrom(held) : undefined;
-    this.from = from;
-    this.channels = [...from.keys()];
-    this.#ended = endedOf(held, filter);
-    this.#holdsAll = allFrom(held) !== undefined;
     this.user = access && { name: access.name, seq: access.userSequence };
     this.access = access && accessPrecondition(options.database, access);
-    this.interest = {
-      collection: options.collection,
-      channels: this.allFrom === undefined ? this.channels : 'all',
-      access: this.access,
-    };
-    this.lastTrigger = this.#findLastTrigger();
+    this.#rights = rights ?? rightsOf(access, this.access, options);
+  }
+
+  /** From where each channel is held; for an administrator from the start. */
+  get from(): ReadonlyMap<string, Sequence> {
+    return this.#rights.from;
+  }
+
+  get channels(): readonly string[] {
+    return this.#rights.channels;
+  }
+
+  /** From where every document is told, whatever its channels; undefined: nowhere. */
+  get allFrom(): Sequence | undefined {
+    return this.#rights.allFrom;
+  }
+
+  /** What a feed of this view is woken for. */
+  get interest(): Interest {
+    return this.#rights.interest;
+  }
+
+  /** The last trigger; 0 where there is none. */
+  get lastTrigger(): Sequence {
+    return this.#rights.lastTrigger;
   }
 
   /** Whether this was made of that reader's access as it is. */
@@ -79,49 +93,99 @@ export class FeedView {
     return reader.access === this.#reader.access;
   }
 
+  isWith({ database, collection, channels }: ViewOptions): boolean {
+    const own = this.#options;
+    if (own.database !== database || own.collection !== collection) return false;
+    return own.channels === channels || isSameList(own.channels, channels);
+  }
+
+  /**
+   * The view of an access that differs from this one's only in how late it was found to hold;
+   * undefined where it differs in more.
+   */
+  renewed(reader: Reader): FeedView | undefined {
+    if (reader.kind === 'admin' || this.#reader.kind === 'admin') return undefined;
+    const [before, now] = [this.#reader.access, reader.access];
+    const isSame =
+      now.channels === before.channels && now.roles === before.roles && now.name === before.name;
+    return isSame ? new FeedView(reader, this.#options, this.#rights) : undefined;
+  }
+
   /** Whether the reader may see a document in these channels now, by whatever channel. */
   mayRead(channels: Iterable<string>): boolean {
-    return mayRead(this.#reader, this.#collection, channels);
+    return mayRead(this.#reader, this.#options.collection, channels);
   }
 
   /**
    * The sequences at which access begins or ended, in order: there rows with a trigger are told.
    */
   turns(): readonly Turn[] {
-    this.#turns ??= this.#findTurns();
-    return this.#turns;
+    this.#rights.turns ??= turnsOf(this.#rights);
+    return this.#rights.turns;
   }
 
   /** Ended periods of what is held again in a channel, the earliest first: for `*` all. */
   endedPeriods(channel: string): readonly EndedPeriod[] {
-    if (channel === ALL_CHANNELS) return this.#ended;
-    return this.#ended.filter((period) => period.channel === channel);
+    const { ended } = this.#rights;
+    return channel === ALL_CHANNELS ? ended : ended.filter((period) => period.channel === channel);
   }
+}
 
-  /** Who holds `*` has lost nothing. */
-  #losses(): readonly EndedPeriod[] {
-    return this.#holdsAll ? [] : this.#ended;
-  }
+function rightsOf(
+  access: UserAccess | undefined,
+  precondition: AccessPrecondition | undefined,
+  { collection, channels }: ViewOptions,
+): Rights {
+  const held = access?.channels(collection);
+  const filter = channels?.includes(ALL_CHANNELS) === true ? undefined : channels;
+  const from = filter === undefined ? withoutAll(held) : filtered(held, filter);
+  const all = filter === undefined ? allFrom(held) : undefined;
+  const names = [...from.keys()];
+  const rights = {
+    from,
+    channels: names,
+    allFrom: all,
+    ended: endedOf(held, filter),
+    holdsAll: allFrom(held) !== undefined,
+    interest: {
+      collection,
+      channels: all === undefined ? names : ('all' as const),
+      principals: precondition === undefined ? [] : principalMarks(precondition),
+    },
+    turns: undefined,
+  };
+  return { ...rights, lastTrigger: lastTriggerOf(rights) };
+}
 
-  #findLastTrigger(): Sequence {
-    let last = this.allFrom ?? FROM_START;
-    for (const seq of this.from.values()) if (seq > last) last = seq;
-    for (const { until } of this.#losses()) if (until > last) last = until;
-    return last;
-  }
+/** Who holds `*` has lost nothing. */
+function lossesOf({ holdsAll, ended }: Pick<Rights, 'holdsAll' | 'ended'>): readonly EndedPeriod[] {
+  return holdsAll ? [] : ended;
+}
 
-  #findTurns(): readonly Turn[] {
-    const turns = new Map<Sequence, Turn>();
-    const at = (trigger: Sequence): Turn => {
-      const turn = turns.get(trigger) ?? { trigger, opened: [], closed: [] };
-      turns.set(trigger, turn);
-      return turn;
-    };
-    for (const [channel, seq] of this.from) if (seq > 1) at(seq).opened.push(channel);
-    if (this.allFrom !== undefined && this.allFrom > 1) at(this.allFrom).opened.push(ALL_CHANNELS);
-    for (const period of this.#losses()) at(period.until).closed.push(period);
-    return [...turns.values()].toSorted((a, b) => a.trigger - b.trigger);
-  }
+function lastTriggerOf(rights: Omit<Rights, 'lastTrigger'>): Sequence {
+  let last = rights.allFrom ?? FROM_START;
+  for (const seq of rights.from.values()) if (seq > last) last = seq;
+  for (const { until } of lossesOf(rights)) if (until > last) last = until;
+  return last;
+}
+
+function turnsOf(rights: Rights): readonly Turn[] {
+  const turns = new Map<Sequence, Turn>();
+  const at = (trigger: Sequence): Turn => {
+    const turn = turns.get(trigger) ?? { trigger, opened: [], closed: [] };
+    turns.set(trigger, turn);
+    return turn;
+  };
+  const { from, allFrom: all } = rights;
+  for (const [channel, seq] of from) if (seq > 1) at(seq).opened.push(channel);
+  if (all !== undefined && all > 1) at(all).opened.push(ALL_CHANNELS);
+  for (const period of lossesOf(rights)) at(period.until).closed.push(period);
+  return [...turns.values()].toSorted((a, b) => a.trigger - b.trigger);
+}
+
+function isSameList(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+  if (a === undefined || b === undefined || a.length !== b.length) return false;
+  return a.every((name, index) => name === b[index]);
 }
 
 /** An administrator has everything from the start. */

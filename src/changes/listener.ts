@@ -4,12 +4,13 @@ import { ZERO } from '../document/types.ts';
 /**
  * One who waits for changes. A wake-up is the raise of a number, never an entry of a queue: however
  * much happens while nobody waits, it costs nothing, and however late the waiter comes, it learns
- * of it. At most one wait at a time. /
+ * of it. At most one wait at a time. Dispose of it when done.
  */
-export class Listener {
+export class Listener implements Disposable {
   #raisedTo: Sequence = ZERO;
   #above: Sequence = ZERO;
   #wake: (() => void) | undefined;
+  /** Kept from wait to wait: to listen to a signal anew costs more than the rest of a wait. */
   #signal: AbortSignal | undefined;
 
   /** Something that concerns this listener happened at `seq`. */
@@ -25,10 +26,9 @@ export class Listener {
   above(seq: Sequence, signal: AbortSignal): Promise<void> {
     if (this.#raisedTo > seq || signal.aborted) return Promise.resolve();
     this.#above = seq;
-    this.#signal = signal;
+    if (signal !== this.#signal) this.#listenTo(signal);
     return new Promise<void>((resolve) => {
       this.#wake = resolve;
-      signal.addEventListener('abort', this, { once: true });
     });
   }
 
@@ -37,9 +37,17 @@ export class Listener {
    * costs no closure.
    */
   handleEvent(): void {
-    this.#signal?.removeEventListener('abort', this);
-    this.#signal = undefined;
     this.#wake?.();
     this.#wake = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#listenTo(undefined);
+  }
+
+  #listenTo(signal: AbortSignal | undefined): void {
+    this.#signal?.removeEventListener('abort', this);
+    this.#signal = signal;
+    signal?.addEventListener('abort', this);
   }
 }

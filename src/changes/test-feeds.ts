@@ -22,7 +22,7 @@ import {
 } from '../document/types.ts';
 import { silentLog } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
-import type { Reader } from '../principals/access.ts';
+import type { Reader, UserAccess } from '../principals/access.ts';
 import { effectiveAccess } from '../principals/effective-access.ts';
 import { roleKey, userKey } from '../principals/principal-name.ts';
 import { systemClock } from '../util/clock.ts';
@@ -76,9 +76,11 @@ export async function openTestFeeds(
   const cache = await ChangeCache.start({ log, clock, ...options, bucket });
   const database = 'db';
   const observer = { database, log, metrics: createMetrics({ clock }) };
+  const readers = new Map<string, UserAccess>();
+  const reader = (name: string | undefined) => () => readerOf(bucket, name, readers);
   const feed: TestFeeds['feed'] = (name, given = {}) =>
     new ChangesFeed(
-      { bucket, cache, collection, database, observer, reader: () => readerOf(bucket, name) },
+      { bucket, cache, collection, database, observer, reader: reader(name) },
       { ...DEFAULTS, ...given },
     );
   return {
@@ -275,11 +277,22 @@ async function changePrincipal(
   }
 }
 
-async function readerOf(bucket: Bucket, name: string | undefined): Promise<Reader> {
+/** As a database does it: an access is the same object for all who ask, while it holds. */
+async function readerOf(
+  bucket: Bucket,
+  name: string | undefined,
+  known: Map<string, UserAccess>,
+): Promise<Reader> {
   if (name === undefined) return { kind: 'admin' };
+  const before = known.get(name);
+  if (before !== undefined && (await bucket.lastAccessChange('db')) <= before.asOf)
+    return { kind: 'user', access: before };
   const snapshot = await bucket.readAccess('db', userKey(name));
   if (snapshot.principals[0]?.record === undefined) {
+    known.delete(name);
     throw new GatewayError('unauthorized', 'there is no such user');
   }
-  return { kind: 'user', access: effectiveAccess(snapshot) };
+  const access = effectiveAccess(snapshot);
+  known.set(name, access);
+  return { kind: 'user', access };
 }

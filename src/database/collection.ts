@@ -13,10 +13,13 @@ import type { AttachmentStub, Digest, DocId, RevId } from '../document/types.ts'
 import type { Observer } from '../observability/events.ts';
 import { attachmentRead, documentRead } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
+import type { Awaitable } from '../util/awaitable.ts';
+import type { Cancellation } from '../util/cancellation.ts';
 import { GatewayError } from '../util/errors.ts';
 import { nextTurn } from '../util/next-turn.ts';
 import type { AllDocsOptions, AllDocsRow } from './all-docs.ts';
 import { allDocs } from './all-docs.ts';
+import { BulkShare } from './bulk-share.ts';
 import type { BulkOutcome } from './bulk-update.ts';
 import { updateMany } from './bulk-update.ts';
 import type { CollectionContext } from './collection-context.ts';
@@ -26,7 +29,7 @@ import { loadImported } from './load-imported.ts';
 import { LocalDocuments } from './local-documents.ts';
 import type { ReadRevision } from './read-document.ts';
 import { readDocument, readRevisions } from './read-document.ts';
-import type { Written } from './update-document.ts';
+import type { Draft, Written } from './update-document.ts';
 import { updateDocument } from './update-document.ts';
 
 export interface WriteOptions {
@@ -36,7 +39,7 @@ export interface WriteOptions {
   readonly newEdits: boolean;
   /** Bytes of attachments that came with the request and are in the bucket, by name. */
   readonly stored?: ReadonlyMap<string, StoredAttachment>;
-  readonly signal: AbortSignal;
+  readonly cancellation: Cancellation;
 }
 
 export interface BulkOptions<T> {
@@ -63,6 +66,7 @@ export class Collection {
   readonly tools: DocumentTools;
   readonly #context: CollectionContext;
   readonly #cache: ChangeCache;
+  readonly #bulkShare = new BulkShare();
 
   constructor(context: CollectionContext, cache: ChangeCache) {
     this.#context = context;
@@ -83,8 +87,13 @@ export class Collection {
   }
 
   /** See `readDocument`. */
-  async read(reader: Reader, id: string, rev?: RevId): Promise<ReadRevision> {
-    const read = await readDocument(this.#context, { id: parseDocId(id), rev, reader });
+  read(reader: Reader, id: string, rev?: RevId): Awaitable<ReadRevision> {
+    const reading = readDocument(this.#context, { id: parseDocId(id), rev, reader });
+    if (reading instanceof Promise) return reading.then((read) => this.#told(read));
+    return this.#told(reading);
+  }
+
+  #told(read: ReadRevision): ReadRevision {
     documentRead(this.#context.observer, read);
     return read;
   }
@@ -111,7 +120,7 @@ export class Collection {
     source: { readonly text: string } & WriteOptions,
   ): Promise<Written> {
     this.#checkSize(source.text);
-    return this.#write(writer, id, { ...source, document: source.text });
+    return this.#write(writer, id, source.text, source);
   }
 
   /**
@@ -121,10 +130,11 @@ export class Collection {
   async remove(
     writer: Reader,
     id: string,
-    { rev, signal }: { readonly rev: RevId | undefined; readonly signal: AbortSignal },
+    { rev, cancellation }: Pick<WriteOptions, 'rev' | 'cancellation'>,
   ): Promise<Written> {
     const key = parseDocId(id);
-    return updateDocument(this.#context, { key, writer, signal, draft: () => deletionDraft(rev) });
+    const draft = (): Draft => deletionDraft(rev);
+    return updateDocument(this.#context, { key, writer, cancellation, draft });
   }
 
   /**
@@ -136,18 +146,20 @@ export class Collection {
     docs: readonly ScannedObject[],
     { newEdits, signal, tell }: BulkOptions<T>,
   ): Promise<readonly T[]> {
+    const cancellation = { signal };
     return updateMany(docs, {
       idOf: (doc) => idIn(doc) ?? randomUUID(),
       write: async (doc, id) => {
         try {
           this.#checkSize(doc.text.slice(doc.start, doc.end));
-          const written = await this.#write(writer, id, { document: doc, newEdits, signal });
+          const written = await this.#write(writer, id, doc, { newEdits, cancellation });
           return tell({ ok: true, id, rev: written.rev });
         } catch (cause) {
           return tell({ ok: false, id, cause });
         }
       },
       signal,
+      share: this.#bulkShare,
     });
   }
 
@@ -221,7 +233,7 @@ export class Collection {
     return updateDocument(this.#context, {
       key,
       writer,
-      signal,
+      cancellation: attachment,
       stored: new Map([[name, stored]]),
       draft: (current) => attachmentDraft(this.#context, current, { ...attachment, stored }),
     });
@@ -264,7 +276,7 @@ export class Collection {
     return updateDocument(this.#context, {
       key,
       writer,
-      signal: attachment.signal,
+      cancellation: attachment,
       draft: (current) => attachmentRemovalDraft(this.#context, current, attachment),
     });
   }
@@ -289,24 +301,20 @@ export class Collection {
     );
   }
 
-  async #write(
+  #write(
     writer: Reader,
     id: string | undefined,
-    { document, ...options }: { readonly document: string | ScannedObject } & WriteOptions,
+    source: string | ScannedObject,
+    options: WriteOptions,
   ): Promise<Written> {
-    const parsed = parseDocument(document);
+    const parsed = parseDocument(source);
     const key = parseDocId(id ?? parsed.id ?? randomUUID());
     if (parsed.id !== undefined && parsed.id !== key)
       throw new GatewayError('badRequest', 'the _id of the body is not the id of the request');
     const draft = documentDraft(parsed, { rev: options.rev, newEdits: options.newEdits });
-    const { stored, signal } = options;
-    return updateDocument(this.#context, {
-      key,
-      writer,
-      signal,
-      draft: () => draft,
-      ...(stored === undefined ? {} : { stored }),
-    });
+    const { stored, cancellation } = options;
+    const request = { key, writer, cancellation, draft: () => draft };
+    return updateDocument(this.#context, stored === undefined ? request : { ...request, stored });
   }
 
   async #open(

@@ -9,7 +9,10 @@ import type { Reader } from '../principals/access.ts';
 import type { Principals } from '../principals/principals.ts';
 import type { Sessions } from '../principals/sessions.ts';
 import type { Clock } from '../util/clock.ts';
+import type { Awaitable } from '../util/awaitable.ts';
+import type { Cancellation } from '../util/cancellation.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
+import { SlotList } from '../util/slot-list.ts';
 import type { Collection } from './collection.ts';
 import type { DatabaseRecord } from './database-record.ts';
 import type { DatabaseState, DatabaseStates } from './database-states.ts';
@@ -53,7 +56,7 @@ export class Database implements AsyncDisposable {
   readonly sessions: Sessions;
   readonly #parts: DatabaseParts;
   readonly #closing = new AbortController();
-  readonly #requests = new Set<OpenRequest>();
+  readonly #requests = new SlotList<OpenRequest>();
   #idle: (() => void) | undefined;
   #lastSequence: Sequence | undefined;
 
@@ -100,14 +103,14 @@ export class Database implements AsyncDisposable {
     return this.#closing.signal;
   }
 
-  /** From the headers of a request to who sends it. Throws `unauthorized`. */
-  authenticate(credentials: Credentials, signal?: AbortSignal): Promise<Identity> {
-    return this.#parts.authenticator.authenticate(credentials, signal);
+  /** From the headers of a request to who sends it. Rejects with `unauthorized`. */
+  authenticate(credentials: Credentials, cancellation?: Cancellation): Awaitable<Identity> {
+    return this.#parts.authenticator.authenticate(credentials, cancellation);
   }
 
   /** From a name and a password to the user. Throws `unauthorized`. */
-  async login(name: string, password: string, signal?: AbortSignal): Promise<Reader> {
-    return this.#parts.authenticator.login(name, password, signal);
+  async login(name: string, password: string, cancellation?: Cancellation): Promise<Reader> {
+    return this.#parts.authenticator.login(name, password, cancellation);
   }
 
   /**
@@ -154,16 +157,16 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * Takes up a request, which is waited for when this opening ends; `leave` is called when it is
-   * answered. Throws `unavailable` while the database is not online.
+   * Takes up a request, which is waited for when this opening ends; `leave` is called with the slot
+   * that it gets when it is answered. Throws `unavailable` while the database is not online.
    */
-  enter(request: OpenRequest): void {
+  enter(request: OpenRequest): number {
     this.#parts.states.requireOnline();
-    this.#requests.add(request);
+    return this.#requests.add(request);
   }
 
-  leave(request: OpenRequest): void {
-    this.#requests.delete(request);
+  leave(slot: number, request: OpenRequest): void {
+    this.#requests.remove(slot, request);
     if (this.#requests.size === 0) this.#idle?.();
   }
 

@@ -9,7 +9,6 @@ import type { SyncInput, SyncOutcome, SyncWriter } from '../sandbox/sandbox.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
 import type { CollectionContext } from './collection-context.ts';
 import { nowSecs } from './collection-context.ts';
-import type { CompiledSyncFunction } from './current-sync-function.ts';
 import { metaText } from './user-xattr.ts';
 
 /** What the sync function is asked about. */
@@ -50,7 +49,17 @@ export interface Verdict {
  */
 export async function judgeRevision(context: CollectionContext, judged: Judged): Promise<Verdict> {
   const compiled = context.syncFunction.now;
-  const outcome = await run(context, compiled, judged);
+  const startedAt = context.clock.now();
+  let outcome: SyncOutcome;
+  try {
+    outcome = await compiled.run.run(inputOf(context, judged));
+    functionRan(context, judged, { startedAt, error: undefined });
+  } catch (cause) {
+    if (!isGatewayError(cause, 'functionFailed')) throw cause;
+    functionRan(context, judged, { startedAt, error: cause });
+    if (judged.mustPass !== true) throw cause;
+    outcome = NO_OUTCOME;
+  }
   const { rejection } = outcome;
   if (rejection !== undefined && (judged.mustPass ?? false) === false) {
     documentRejected(context.observer, { id: judged.id, ...rejection });
@@ -63,41 +72,27 @@ export async function judgeRevision(context: CollectionContext, judged: Judged):
     { id: judged.id, channels: outcome.channels, grants: grants.length },
     context.config.unsupported.warning_thresholds,
   );
+  const judge = { record: compiled.record, cas: compiled.cas };
   const rights = writer.kind === 'user' && outcome.askedForRights ? writer.access : undefined;
   return {
     channels: outcome.channels,
     grants,
     expiry: expiryOf(context, outcome),
     refused: rejection?.reason,
-    judgement: {
-      function: { record: compiled.record, cas: compiled.cas },
-      ...(rights === undefined ? {} : { access: accessPrecondition(context.database, rights) }),
-    },
+    judgement:
+      rights === undefined
+        ? { function: judge }
+        : { function: judge, access: accessPrecondition(context.database, rights) },
   };
 }
 
-async function run(
-  context: CollectionContext,
-  compiled: CompiledSyncFunction,
-  judged: Judged,
-): Promise<SyncOutcome> {
-  const startedAt = context.clock.now();
-  const told = (error?: unknown): void =>
-    syncFunctionRan(context.observer, {
-      elapsedMs: context.clock.now() - startedAt,
-      id: judged.id,
-      ...(error === undefined ? {} : { error }),
-    });
-  try {
-    const outcome = await compiled.run.run(inputOf(context, judged));
-    told();
-    return outcome;
-  } catch (cause) {
-    if (!isGatewayError(cause, 'functionFailed')) throw cause;
-    told(cause);
-    if (judged.mustPass !== true) throw cause;
-    return NO_OUTCOME;
-  }
+function functionRan(
+  { clock, observer }: CollectionContext,
+  { id }: Judged,
+  { startedAt, error }: { readonly startedAt: number; readonly error: GatewayError | undefined },
+): void {
+  const elapsedMs = clock.now() - startedAt;
+  syncFunctionRan(observer, error === undefined ? { elapsedMs, id } : { elapsedMs, id, error });
 }
 
 const NO_OUTCOME: SyncOutcome = {
@@ -124,10 +119,12 @@ function writerOf({ database, id }: CollectionContext, writer: Reader): SyncWrit
   if (writer.kind === 'admin') return null;
   const { access } = writer;
   return {
-    name: access.name,
     key: `${database}/${id}/${access.version}/${access.name}`,
-    roles: [...access.roles.keys()],
-    channels: [...access.channels(id).current.keys()],
+    describe: () => ({
+      name: access.name,
+      roles: [...access.roles.keys()],
+      channels: [...access.channels(id).current.keys()],
+    }),
   };
 }
 

@@ -1,5 +1,7 @@
+import type { StoredDocument } from '../bucket/bucket.ts';
 import type { Cas, DocId } from '../document/types.ts';
 import type { Reader } from '../principals/access.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { CurrentDocument } from './current-document.ts';
@@ -37,24 +39,41 @@ const ATTEMPTS_MAX = 50;
 
 /**
  * For every read and write of a document by its id: where a stranger wrote it, that is taken in
- * first, whether or not this node imports otherwise. Throws `unavailable` where the store cannot be
- * written now, or is written too fast.
+ * first, whether or not this node imports otherwise. Rejects with `unavailable` where the store
+ * cannot be written now, or is written too fast.
  */
-export async function loadImported(
+export function loadImported(context: CollectionContext, key: DocId): Awaitable<LoadedDocument> {
+  const stored = context.bucket.get(context.id, key);
+  if (stored === undefined) return ABSENT;
+  if (stored instanceof Promise || isForeign(stored)) return importFirst(context, key, stored);
+  return loadedFrom(stored, { isHidden: false, wasImported: false });
+}
+
+async function importFirst(
   context: CollectionContext,
   key: DocId,
+  first: Awaitable<StoredDocument | undefined>,
 ): Promise<LoadedDocument> {
+  let stored = await first;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const stored = await context.bucket.get(context.id, key);
     const wasImported = attempt > 0;
     if (stored === undefined) return { ...ABSENT, wasImported };
-    const { cas, metadata, xattrs } = stored;
     const isHidden = isForeign(stored);
-    if (isHidden && (await importNow(context, stored)) !== 'refused') continue;
-    const current = metadata === undefined ? undefined : currentDocument(stored, metadata);
-    return { current, cas, isHidden, wasImported, xattrs };
+    if (!isHidden || (await importNow(context, stored)) === 'refused')
+      return loadedFrom(stored, { isHidden, wasImported });
+    stored = await context.bucket.get(context.id, key);
   }
   throw new GatewayError('unavailable', 'the document is being written too often; try again');
+}
+
+function loadedFrom(
+  stored: StoredDocument,
+  taken: Pick<LoadedDocument, 'isHidden' | 'wasImported'>,
+): LoadedDocument {
+  const { cas, metadata, xattrs } = stored;
+  const current = metadata === undefined ? undefined : currentDocument(stored, metadata);
+  const { isHidden, wasImported } = taken;
+  return { current, cas, isHidden, wasImported, xattrs };
 }
 
 /** As `loadImported`. Throws `missing` where clients see no such document. */
@@ -66,12 +85,27 @@ export async function loadVisible(
 }
 
 /** As `loadVisible`, with the reader as it is after the import. */
-export async function loadForReader(
+export function loadForReader(
   context: CollectionContext,
   key: DocId,
   reader: Reader,
-): Promise<{ readonly current: CurrentDocument; readonly reader: Reader }> {
-  const loaded = await loadImported(context, key);
+): Awaitable<LoadedForReader> {
+  const loaded = loadImported(context, key);
+  if (loaded instanceof Promise) return afterImport(context, loaded, reader);
+  return { current: visible(loaded), reader };
+}
+
+export interface LoadedForReader {
+  readonly current: CurrentDocument;
+  readonly reader: Reader;
+}
+
+async function afterImport(
+  context: CollectionContext,
+  loading: Promise<LoadedDocument>,
+  reader: Reader,
+): Promise<LoadedForReader> {
+  const loaded = await loading;
   const current = visible(loaded);
   if (!loaded.wasImported || reader.kind === 'admin') return { current, reader };
   return { current, reader: await context.refresh(reader.access) };

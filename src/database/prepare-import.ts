@@ -164,6 +164,7 @@ async function judged(
   // Strangers know nothing of attachments: they stay with the document.
   const isEdit = !deleted && current?.deleted === false;
   const attachments = isEdit ? current.metadata.attachments : {};
+  const hasBranches = current?.metadata.tree.hasBranches === true;
   return documentChange(
     {
       key,
@@ -175,7 +176,7 @@ async function judged(
       verdict,
       expiry: verdict.expiry ?? stored.expiry,
       xattrCrc: routedXattrCrc(context, deleted ? null : stored.xattrs),
-      risen: await risenLeaf(context, current, planned),
+      risen: hasBranches ? await risenLeaf(context, current, planned) : undefined,
     },
     changeRules(context),
   );

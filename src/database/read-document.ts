@@ -6,10 +6,12 @@ import type { AttachmentForm } from '../document/render-document.ts';
 import type { Attachments, DocId, RevId } from '../document/types.ts';
 import type { Reader } from '../principals/access.ts';
 import { mayRead } from '../principals/access.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { CurrentDocument } from './current-document.ts';
 import { revisionBody } from './current-document.ts';
+import type { LoadedForReader } from './load-imported.ts';
 import { loadForReader } from './load-imported.ts';
 
 /** One revision as a reader may see it. */
@@ -42,15 +44,24 @@ export interface RevisionTextOptions {
  * is a tombstone and no revision was named; `forbidden` where the reader may not see the winner. A
  * named revision that it may not see is told as removed.
  */
-export async function readDocument(
+export function readDocument(
   context: CollectionContext,
   {
     id,
     rev,
-    reader: asked,
+    reader,
   }: { readonly id: DocId; readonly rev?: RevId | undefined; readonly reader: Reader },
-): Promise<ReadRevision> {
-  const { current, reader } = await loadForReader(context, id, asked);
+): Awaitable<ReadRevision> {
+  const loading = loadForReader(context, id, reader);
+  if (loading instanceof Promise) return loading.then((loaded) => readLoaded(context, loaded, rev));
+  return readLoaded(context, loading, rev);
+}
+
+function readLoaded(
+  context: CollectionContext,
+  { current, reader }: LoadedForReader,
+  rev: RevId | undefined,
+): Awaitable<ReadRevision> {
   if (rev !== undefined) return readRevision(context, current, { rev, reader });
   if (!mayRead(reader, context.id, presentChannels(current.metadata)))
     throw new GatewayError('forbidden', 'forbidden');
@@ -121,13 +132,15 @@ function revision(current: CurrentDocument, parts: RevisionParts): ReadRevision 
     descendsFrom: (rev) => metadata.tree.findAncestor(parts.rev, new Set([rev])) !== undefined,
     text: ({ revisions, showExpiry, attachmentForms } = {}) =>
       renderDocument({
-        ...parts,
         id,
-        ...(revisions === undefined
-          ? {}
-          : { revisions: revisionsOf(metadata.tree, parts.rev, revisions) }),
-        ...(showExpiry === true && parts.rev === current.rev ? { exp: expiry } : {}),
-        ...(attachmentForms === undefined ? {} : { attachmentForms }),
+        rev: parts.rev,
+        body: parts.body,
+        deleted: parts.deleted,
+        removed: parts.removed,
+        attachments: parts.attachments,
+        attachmentForms,
+        revisions: revisions && revisionsOf(metadata.tree, parts.rev, revisions),
+        exp: showExpiry === true && parts.rev === current.rev ? expiry : 0,
       }),
   };
 }

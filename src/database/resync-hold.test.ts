@@ -6,7 +6,7 @@ import { ADMIN } from './test-collection.ts';
 import { openTestRegistries } from './test-registries.ts';
 
 const anyVersion = () => true;
-const { signal } = new AbortController();
+const cancellation = new AbortController();
 
 const collections = (...names: readonly string[]) => ({
   scopes: { s: { collections: Object.fromEntries(names.map((name) => [name, {}])) } },
@@ -16,7 +16,7 @@ const write = (registry: DatabaseRegistry, keyspace: string, id: string) =>
   registry
     .served('from')
     .current.collection(keyspace)
-    .update(ADMIN, id, { text: '{}', newEdits: true, signal });
+    .update(ADMIN, id, { text: '{}', newEdits: true, cancellation });
 
 test('a process that has not heard of it writes no more to a collection that was taken over', async () => {
   await using opened = await openTestRegistries();

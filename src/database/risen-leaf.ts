@@ -8,15 +8,14 @@ import { winnerAfter } from './document-change.ts';
 import { judgeRevision } from './judge-revision.ts';
 
 /**
- * Where the winner's deletion lets another branch win, that branch's leaf is routed and grants
- * again: judged anew, as by an administrator, since nobody writes it now.
+ * Of a document with branches: where the winner's deletion lets another one win, its leaf is routed
+ * and grants again: judged anew, as by an administrator, since nobody writes it now.
  */
 export async function risenLeaf(
   context: CollectionContext,
-  current: CurrentDocument | undefined,
+  current: CurrentDocument,
   planned: InsertedEdit,
 ): Promise<RisenLeaf | undefined> {
-  if (current === undefined || !current.metadata.tree.hasBranches) return undefined;
   const rev = winnerAfter(current.metadata.tree, planned);
   if (rev === planned.rev || rev === current.rev) return undefined;
   const content = await revisionBody(context, current, rev);

@@ -70,15 +70,16 @@ const HANGS_AFTER_MS = 10_000;
 /** A request that is answered when the walk says so. */
 class Held implements OpenRequest {
   readonly #database: Database;
+  readonly #slot: number;
   isCutOff = false;
 
   constructor(database: Database) {
     this.#database = database;
-    database.enter(this);
+    this.#slot = database.enter(this);
   }
 
   answer(): void {
-    this.#database.leave(this);
+    this.#database.leave(this.#slot, this);
   }
 
   cutOff(): void {

@@ -9,7 +9,7 @@ import { openTestRegistries } from './test-registries.ts';
 
 const anyVersion = (): boolean => true;
 const ADMIN = { kind: 'admin' } as const;
-const signal = new AbortController().signal;
+const cancellation = new AbortController();
 
 test('a database whose bucket is away stays offline and says why, until it is back', async () => {
   const parent = await mkdtemp(path.join(tmpdir(), 'tidegate-served-'));
@@ -20,7 +20,7 @@ test('a database whose bucket is away stays offline and says why, until it is ba
     await registry.create('db', { bucket: 'own' });
     const served = registry.served('db');
     const text = '{"a":1}';
-    const write = { text, newEdits: true, signal };
+    const write = { text, newEdits: true, cancellation };
     await served.current.collection(undefined).update(ADMIN, 'd', write);
     const { updateSequence } = await served.current.status();
     await served.goOffline();
@@ -61,7 +61,7 @@ test('a configuration that cannot be served is put back, and the database serves
   assert.equal(config.sync, sync);
   assert.equal(config.guest.disabled, true);
   assert.equal(record.given['guest'], undefined);
-  const write = { text: '{}', newEdits: true, signal };
+  const write = { text: '{}', newEdits: true, cancellation };
   await served.current.collection(undefined).update(ADMIN, 'd', write);
   assert.match(
     await served.current.collection(undefined).tools.raw('d', { includeDoc: true }),
@@ -82,10 +82,10 @@ test('a change waits for openings that still answer requests, when there are man
     const open = {
       cutOff: () => {
         cutOff += 1;
-        current.leave(open);
+        current.leave(slot, open);
       },
     };
-    current.enter(open);
+    const slot = current.enter(open);
     const text = `function () { channel("c${changes}"); }`;
     await served.configure(setFunction(['sync'], text), anyVersion);
     changes += 1;
@@ -129,7 +129,7 @@ test('who follows another node online stays offline where one says so meanwhile'
   await asking.goOnline();
   await asking.current
     .collection(undefined)
-    .update(ADMIN, 'd', { text: '{}', newEdits: true, signal });
+    .update(ADMIN, 'd', { text: '{}', newEdits: true, cancellation });
   const { updateSequence } = await following.current.status();
   assert.equal(updateSequence, await opened.bucket.lastSequence());
   await following.refresh();

@@ -13,17 +13,17 @@ export class RequestAttachments {
   readonly #bucket: Bucket;
   readonly #lengthMax: number;
   /** By name; what a multipart request or an attachment's URL brought is there from the start. */
-  readonly #stored: Map<string, StoredAttachment>;
+  #stored: ReadonlyMap<string, StoredAttachment> | undefined;
 
   constructor(options: {
     readonly bucket: Bucket;
     /** Bytes of one attachment. */
     readonly lengthMax: number;
-    readonly stored?: ReadonlyMap<string, StoredAttachment>;
+    readonly stored: ReadonlyMap<string, StoredAttachment> | undefined;
   }) {
     this.#bucket = options.bucket;
     this.#lengthMax = options.lengthMax;
-    this.#stored = new Map(options.stored);
+    this.#stored = options.stored;
   }
 
   /**
@@ -64,10 +64,10 @@ export class RequestAttachments {
   }
 
   async #storeInline(name: string, { data }: InlineAttachment): Promise<StoredAttachment> {
-    const known = this.#stored.get(name);
+    const known = this.#stored?.get(name);
     if (known !== undefined) return known;
     const stored = await this.#bucket.putAttachment(one(data), { lengthMax: this.#lengthMax });
-    this.#stored.set(name, stored);
+    this.#stored = new Map(this.#stored).set(name, stored);
     return stored;
   }
 }

@@ -85,8 +85,8 @@ export async function openTestCollection(
     clock,
     put: async (docid, body, rev) => {
       const text = JSON.stringify(rev === undefined ? body : { ...body, _rev: rev });
-      const signal = AbortSignal.timeout(WRITE_MS_MAX);
-      return (await collection.update(ADMIN, docid, { text, newEdits: true, signal })).rev;
+      const cancellation = { signal: AbortSignal.timeout(WRITE_MS_MAX) };
+      return (await collection.update(ADMIN, docid, { text, newEdits: true, cancellation })).rev;
     },
     user: (name) => principals.reader(name),
     [Symbol.asyncDispose]: () => open.disposeAsync(),

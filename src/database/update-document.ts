@@ -8,6 +8,7 @@ import type { Attachments, DocId, RevId, Sequence } from '../document/types.ts';
 import { documentWritten, writeConflicted } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
 import { must } from '../util/assert.ts';
+import type { Cancellation } from '../util/cancellation.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
 import { changeRules } from './change-rules.ts';
 import type { CollectionContext } from './collection-context.ts';
@@ -48,7 +49,7 @@ export interface WriteRequest {
   readonly mustPass?: boolean;
   /** Bytes that are in the bucket already, by attachment name. */
   readonly stored?: ReadonlyMap<string, StoredAttachment>;
-  readonly signal?: AbortSignal;
+  readonly cancellation?: Cancellation;
 }
 
 export interface Written {
@@ -75,12 +76,12 @@ export async function updateDocument(
   const attachments = new RequestAttachments({
     bucket: context.bucket,
     lengthMax: context.config.limits.attachment_bytes_max,
-    ...(request.stored === undefined ? {} : { stored: request.stored }),
+    stored: request.stored,
   });
   let { writer } = request;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    request.signal?.throwIfAborted();
-    const written = await writeOnce(context, { ...request, writer }, attachments);
+    if (attempt > 0) request.cancellation?.signal.throwIfAborted();
+    const written = await writeOnce(context, request, { writer, attachments });
     if ('rev' in written) return written;
     if (written.failed === 'function') await context.syncFunction.reload();
     if (written.failed === 'access' && writer.kind === 'user')
@@ -91,24 +92,41 @@ export async function updateDocument(
 
 type Failed = Extract<CommitResult, { ok: false }>;
 
+interface Attempt {
+  /** As it is now. */
+  readonly writer: Reader;
+  readonly attachments: RequestAttachments;
+}
+
+/**
+ * NOTE: what need not wait is not awaited, and has no promise: this is the way of every write, and
+ * each one costs.
+ */
 async function writeOnce(
   context: CollectionContext,
   request: WriteRequest,
-  requestAttachments: RequestAttachments,
+  attempt: Attempt,
 ): Promise<Written | Failed> {
-  const { key, writer } = request;
-  const loaded = await loadImported(context, key);
+  const { key } = request;
+  const loading = loadImported(context, key);
+  const loaded = loading instanceof Promise ? await loading : loading;
   const { current } = loaded;
-  const draft = await request.draft(current);
+  const drafted = request.draft(current);
+  const draft = drafted instanceof Promise ? await drafted : drafted;
   const planned = plan(context, loaded, { key, edit: draft.edit });
   if (planned.kind === 'known') return { id: key, rev: planned.rev, seq: NOT_WRITTEN };
-  const parent = await parentOf(context, current, planned);
+  const hasParent = current !== undefined && planned.parent !== undefined;
+  const parent = hasParent ? await revisionBody(context, current, planned.parent) : undefined;
   const parentAttachments = attachmentsOf(current, planned, parent);
-  const attachments = await requestAttachments.settle(draft.attachments(parentAttachments), {
-    parent: parentAttachments,
-    generation: generationOf(planned.rev),
-    metadata: current?.metadata,
-  });
+  const input = draft.attachments(parentAttachments);
+  const attachments =
+    input === undefined
+      ? NO_ATTACHMENTS
+      : await attempt.attachments.settle(input, {
+          parent: parentAttachments,
+          generation: generationOf(planned.rev),
+          metadata: current?.metadata,
+        });
   const asked = parseExpiry(draft.expiry, nowSecs(context));
   const verdict = await judgeRevision(context, {
     id: key,
@@ -116,10 +134,11 @@ async function writeOnce(
     body: draft.body,
     deleted: planned.deleted,
     parent: oldDocument(current, planned, parent),
-    writer,
+    writer: attempt.writer,
     xattrs: loaded.xattrs,
     mustPass: request.mustPass === true,
   });
+  const hasBranches = current?.metadata.tree.hasBranches === true;
   const edit: JudgedEdit = {
     key,
     cas: loaded.cas,
@@ -130,17 +149,20 @@ async function writeOnce(
     verdict,
     expiry: verdict.expiry ?? asked,
     xattrCrc: routedXattrCrc(context, loaded.xattrs),
-    risen: await risenLeaf(context, current, planned),
+    risen: hasBranches ? await risenLeaf(context, current, planned) : undefined,
   };
-  return commit(context, edit);
+  const [result] = await context.bucket.commit([documentChange(edit, changeRules(context))]);
+  return outcomeOf(context, edit, must(result, 'one result for each change'));
 }
 
+const NO_ATTACHMENTS: Attachments = {};
 const NOT_WRITTEN = 0 as Sequence;
 
-async function commit(context: CollectionContext, edit: JudgedEdit): Promise<Written | Failed> {
-  const change = documentChange(edit, changeRules(context));
-  const [result] = await context.bucket.commit([change]);
-  const committed = must(result, 'one result for each change');
+function outcomeOf(
+  context: CollectionContext,
+  edit: JudgedEdit,
+  committed: CommitResult,
+): Written | Failed {
   if (!committed.ok) return committed;
   const { rev } = edit.planned;
   documentWritten(context.observer, {
@@ -204,15 +226,6 @@ function attachmentsOf(
   if (parent !== undefined) return parent.attachments;
   const isCurrent = current !== undefined && planned.parent === current.rev && !current.deleted;
   return isCurrent ? current.metadata.attachments : {};
-}
-
-async function parentOf(
-  context: CollectionContext,
-  current: CurrentDocument | undefined,
-  planned: InsertedEdit,
-): Promise<RevisionBody | undefined> {
-  if (current === undefined || planned.parent === undefined) return undefined;
-  return revisionBody(context, current, planned.parent);
 }
 
 function oldDocument(

@@ -13,8 +13,8 @@ export interface DocumentParts {
   readonly removed?: boolean;
   readonly attachments?: Attachments;
   /** Attachments that are not told as stubs, by name. */
-  readonly attachmentForms?: ReadonlyMap<string, AttachmentForm>;
-  readonly revisions?: RevisionsInput;
+  readonly attachmentForms?: ReadonlyMap<string, AttachmentForm> | undefined;
+  readonly revisions?: RevisionsInput | undefined;
   /** Unix seconds; 0 and absent: no `_exp`. */
   readonly exp?: number;
 }

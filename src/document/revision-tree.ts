@@ -96,7 +96,7 @@ export class RevisionTree {
 
   /** Revisions that nothing comes from: the winner first, then as they would win without it. */
   leaves(): readonly Revision[] {
-    this.#leaves ??= leavesOf(this.runs).toSorted(compareLeaves);
+    this.#leaves ??= sortedLeaves(this.runs);
     return this.#leaves;
   }
 
@@ -262,6 +262,11 @@ function checkDescent(history: readonly RevId[]): void {
     }
     above = generation;
   }
+}
+
+function sortedLeaves(runs: readonly Run[]): readonly Revision[] {
+  const leaves = leavesOf(runs);
+  return leaves.length === 1 ? leaves : leaves.toSorted(compareLeaves);
 }
 
 function leavesIn(byRev: ReadonlyMap<RevId, Revision>): Revision[] {

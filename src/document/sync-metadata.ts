@@ -72,7 +72,7 @@ function readMetadata(stored: MetadataText, seq: Sequence): SyncMetadata {
   }
   const past = stored.past ?? [];
   const { tree, sets = [], files = NO_FILES } = stored;
-  return {
+  const metadata: SyncMetadata = {
     tree: RevisionTree.stored(() => parseTree({ tree, sets, files }, present)),
     channels,
     pastChannels: past.map(([channel, from, until]): ChannelPeriod => ({
@@ -83,8 +83,9 @@ function readMetadata(stored: MetadataText, seq: Sequence): SyncMetadata {
     attachments: stored.att === undefined ? {} : checkedAttachments(stored.att),
     grantsPresent: stored.grants === 1,
     savedAt: stored.at,
-    ...(stored.written === undefined ? {} : { revisionSeq: told(stored.written) }),
   };
+  if (stored.written === undefined) return metadata;
+  return { ...metadata, revisionSeq: told(stored.written) };
 }
 
 /** The text that `parseMetadata` reads. */

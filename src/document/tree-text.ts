@@ -1,5 +1,4 @@
 import { GatewayError } from '../util/errors.ts';
-import { digestOf } from './rev-id.ts';
 import type { Run } from './revision-runs.ts';
 import type { KeptBody, Revision, RevisionTree } from './revision-tree.ts';
 import type { Digest, RevId } from './types.ts';
@@ -33,30 +32,64 @@ const LETTER_B = 0x62;
 
 /** `present`: the channels that the document is in, which most revisions share. */
 export function formatTree(tree: RevisionTree, present: readonly string[]): TreeText {
-  const sets: (readonly string[])[] = [];
-  const files: Record<string, readonly Digest[]> = {};
-  const numbers = new Map<string, string>([[setKey(present), '*']]);
-  // Revisions that were read from one text share their arrays.
-  const numbersByArray = new Map<readonly string[], string>();
-  const setNumber = (channels: readonly string[]): string => {
-    const key = setKey(channels);
-    const number = numbers.get(key) ?? String(sets.push(channels) - 1);
-    numbers.set(key, number);
-    numbersByArray.set(channels, number);
-    return number;
-  };
-  const token = ({ rev, deleted, channels, keptBody }: Revision): string => {
-    let text = deleted ? '!' : '';
-    if (channels !== undefined) text += numbersByArray.get(channels) ?? setNumber(channels);
-    if (keptBody !== undefined) {
-      text += keptBody.expiry === 0 ? 'b' : `b${keptBody.expiry.toString(36)}`;
-      if (keptBody.seq !== undefined) text += `.${keptBody.seq.toString(36)}`;
-      if (keptBody.digests.length > 0) files[rev] = keptBody.digests;
+  const sets = new ChannelSets(present);
+  let files: Record<string, readonly Digest[]> | undefined;
+  let text = '';
+  for (const { top, line } of tree.runs) {
+    text += text === '' ? String(top) : ` | ${top}`;
+    let parent: RevId | undefined;
+    for (const revision of line) {
+      const { rev, channels, keptBody } = revision;
+      text += revision.deleted ? ' !' : ' ';
+      if (channels !== undefined) text += sets.token(channels);
+      if (keptBody !== undefined) {
+        text += formatKept(keptBody);
+        if (keptBody.digests.length > 0) (files ??= {})[rev] = keptBody.digests;
+      }
+      text += rev.slice(rev.indexOf('-'));
+      ({ parent } = revision);
     }
-    return `${text}-${digestOf(rev)}`;
-  };
-  const runs = tree.runs.map((run) => formatRun(run, token));
-  return { tree: runs.join(' | '), sets, files };
+    if (parent !== undefined) text += ` @${parent}`;
+  }
+  return { tree: text, sets: sets.others, files: files ?? NO_FILES };
+}
+
+/** How a tree tells channel sets. Most trees have the present one alone. */
+class ChannelSets {
+  /** Those beside the present one, by number. */
+  readonly others: (readonly string[])[] = [];
+  readonly #present: readonly string[];
+  /** By key, and by array: revisions that were read from one text share theirs. */
+  #tokens: Map<string | readonly string[], string> | undefined;
+
+  constructor(present: readonly string[]) {
+    this.#present = present;
+  }
+
+  token(channels: readonly string[]): string {
+    const known = this.#tokens?.get(channels);
+    if (known !== undefined) return known;
+    if (this.#tokens === undefined && isSameList(channels, this.#present)) return '*';
+    this.#tokens ??= new Map([[setKey(this.#present), '*']]);
+    const key = setKey(channels);
+    let token = this.#tokens.get(key);
+    if (token === undefined) {
+      token = String(this.others.push(channels) - 1);
+    }
+    this.#tokens.set(key, token).set(channels, token);
+    return token;
+  }
+}
+
+function isSameList(one: readonly string[], other: readonly string[]): boolean {
+  if (one.length !== other.length) return false;
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
+}
+
+function formatKept({ expiry, seq }: KeptBody): string {
+  const text = expiry === 0 ? 'b' : `b${expiry.toString(36)}`;
+  return seq === undefined ? text : `${text}.${seq.toString(36)}`;
 }
 
 /** How a stored tree is laid out. Throws `corrupt` where it has not the form of `formatTree`. */
@@ -78,13 +111,6 @@ export function parseTree(text: TreeText, present: readonly string[]): readonly 
     }
     return { top, line: line.reverse() };
   });
-}
-
-function formatRun({ top, line }: Run, token: (revision: Revision) => string): string {
-  let text = String(top);
-  for (const revision of line) text += ` ${token(revision)}`;
-  const parent = line.at(-1)?.parent;
-  return parent === undefined ? text : `${text} @${parent}`;
 }
 
 interface Place {
@@ -115,24 +141,26 @@ function readRevision(token: string, place: Place): Revision {
   }
   if (at === dash) return { rev, parent, deleted, channels, keptBody: undefined };
   if (token.charCodeAt(at) !== LETTER_B) throw corrupt(token);
-  const keptBody: KeptBody = {
-    ...readKept(token, at + 1, dash),
-    digests: text.files === NO_FILES ? NO_DIGESTS : digestsOf(text, rev),
-  };
+  const digests = text.files === NO_FILES ? NO_DIGESTS : digestsOf(text, rev);
+  const keptBody = readKept(token, { from: at + 1, end: dash }, digests);
   return { rev, parent, deleted, channels, keptBody };
 }
 
 /** The part of the token from `from` to `end`. */
-function readKept(token: string, from: number, end: number): Pick<KeptBody, 'expiry' | 'seq'> {
+function readKept(
+  token: string,
+  { from, end }: { readonly from: number; readonly end: number },
+  digests: readonly Digest[],
+): KeptBody {
   const dot = token.indexOf('.', from);
   const hasSeq = dot !== -1 && dot < end;
   const until = hasSeq ? dot : end;
   const expiry = until === from ? 0 : Number.parseInt(token.slice(from, until), 36);
   if (!Number.isSafeInteger(expiry)) throw corrupt(token);
-  if (!hasSeq) return { expiry };
+  if (!hasSeq) return { expiry, digests };
   const seq = Number.parseInt(token.slice(dot + 1, end), 36);
   if (!Number.isSafeInteger(seq)) throw corrupt(token);
-  return { expiry, seq: sequence(seq) };
+  return { expiry, digests, seq: sequence(seq) };
 }
 
 /** For a text without any: looking a revision up by its id costs more than reading it. */

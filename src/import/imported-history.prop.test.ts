@@ -115,7 +115,7 @@ after(async () => {
 
 let documents = 0;
 const ADMIN = { kind: 'admin' } as const;
-const signal = AbortSignal.timeout(300_000);
+const cancellation = { signal: AbortSignal.timeout(300_000) };
 
 /** Undefined where it was refused as a conflict, or is not there. */
 async function attempted<T>(work: Promise<T>): Promise<T | undefined> {
@@ -164,8 +164,8 @@ async function clientWrites(
   const text = bodyOf(made.n);
   const written = await attempted(
     made.does === 'put'
-      ? collection.update(ADMIN, id, { text, rev, newEdits: true, signal })
-      : collection.remove(ADMIN, id, { rev, signal }),
+      ? collection.update(ADMIN, id, { text, rev, newEdits: true, cancellation })
+      : collection.remove(ADMIN, id, { rev, cancellation }),
   );
   assert.equal(written !== undefined, takes, 'it is taken, or a conflict');
   if (takes) assert.equal(written?.rev, model.add(made.does === 'put' ? text : null));
@@ -174,7 +174,7 @@ async function clientWrites(
 async function checked(id: string, model: Model): Promise<void> {
   model.import();
   const { collection } = opened;
-  const read = await attempted(collection.read(ADMIN, id));
+  const read = await attempted(Promise.resolve(id).then((it) => collection.read(ADMIN, it)));
   const isSeen = model.body !== null && !model.isHidden;
   assert.equal(read !== undefined, isSeen, 'it is seen');
   if (isSeen) {

@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '../util/clock.ts';
+import { Figures } from './figures.ts';
 import type { DatabaseCounter, DatabaseGauge, GatewayCounter, Metric } from './metric-table.ts';
 import { METRICS } from './metric-table.ts';
 
@@ -43,9 +44,11 @@ export interface MetricsOptions {
 
 interface DatabaseFigures {
   /** Of gauges that move, too. */
-  readonly counts: Partial<Record<DatabaseCounter | DatabaseGauge, number>>;
+  readonly counts: Figures;
   readonly readings: Map<string, () => number>;
 }
+
+const PLACES = Figures.placesOf(Object.keys(METRICS));
 
 export function createMetrics(options: MetricsOptions): Metrics {
   return new PrometheusMetrics(options);
@@ -54,7 +57,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 class PrometheusMetrics implements Metrics {
   readonly #registry = new Registry();
   readonly #databases = new Map<string, DatabaseFigures>();
-  readonly #counts: Partial<Record<GatewayCounter, number>> = {};
+  readonly #counts = new Figures(PLACES);
   readonly #gatewayGauges: ReadonlyMap<string, () => number>;
 
   constructor(options: MetricsOptions) {
@@ -70,7 +73,7 @@ class PrometheusMetrics implements Metrics {
 
   addDatabase(database: string): void {
     if (this.#databases.has(database)) return;
-    this.#databases.set(database, { counts: {}, readings: new Map() });
+    this.#databases.set(database, { counts: new Figures(PLACES), readings: new Map() });
   }
 
   removeDatabase(database: string): void {
@@ -78,18 +81,15 @@ class PrometheusMetrics implements Metrics {
   }
 
   count(name: DatabaseCounter, database: string, amount = 1): void {
-    const counts = this.#databases.get(database)?.counts;
-    if (counts !== undefined) counts[name] = (counts[name] ?? 0) + amount;
+    this.#databases.get(database)?.counts.add(name, amount);
   }
 
   move(name: DatabaseGauge, database: string, by: number): void {
-    const counts = this.#databases.get(database)?.counts;
-    if (counts !== undefined) counts[name] = (counts[name] ?? 0) + by;
+    this.#databases.get(database)?.counts.add(name, by);
   }
 
   raise(name: DatabaseGauge, database: string, to: number): void {
-    const counts = this.#databases.get(database)?.counts;
-    if (counts !== undefined) counts[name] = Math.max(counts[name] ?? 0, to);
+    this.#databases.get(database)?.counts.raise(name, to);
   }
 
   readFrom(name: DatabaseGauge | DatabaseCounter, database: string, read: () => number): void {
@@ -97,11 +97,11 @@ class PrometheusMetrics implements Metrics {
   }
 
   countGateway(name: GatewayCounter, amount = 1): void {
-    this.#counts[name] = (this.#counts[name] ?? 0) + amount;
+    this.#counts.add(name, amount);
   }
 
   value(name: DatabaseCounter, database: string): number {
-    return this.#databases.get(database)?.counts[name] ?? 0;
+    return this.#databases.get(database)?.counts.get(name) ?? 0;
   }
 
   text(): Promise<string> {
@@ -155,17 +155,13 @@ class PrometheusMetrics implements Metrics {
 
   #readings(key: string, metric: Metric): { labels: Record<string, string>; value: number }[] {
     if (metric.per === 'gateway') {
-      const counts: Readonly<Record<string, number>> = this.#counts;
-      const value = this.#gatewayGauges.get(key)?.() ?? counts[key] ?? 0;
+      const value = this.#gatewayGauges.get(key)?.() ?? this.#counts.get(key);
       return [{ labels: {}, value: finite(value) }];
     }
-    return [...this.#databases].map(([database, figures]) => {
-      const counts: Readonly<Record<string, number>> = figures.counts;
-      return {
-        labels: { database },
-        value: finite(figures.readings.get(key)?.() ?? counts[key] ?? 0),
-      };
-    });
+    return [...this.#databases].map(([database, { readings, counts }]) => ({
+      labels: { database },
+      value: finite(readings.get(key)?.() ?? counts.get(key)),
+    }));
   }
 }
 

@@ -1,9 +1,17 @@
+interface Entry<V> {
+  readonly value: V;
+  readonly weight: number;
+  /** Whether it was asked for since it was last looked at. */
+  isAsked: boolean;
+}
+
 /**
- * A map that keeps what was used last: past `weightMax` the entries that were not asked for the
- * longest go. An entry that alone outweighs the limit is not kept.
+ * A map that keeps what is asked for: past `weightMax` the oldest entry goes, but that one that was
+ * asked for since it was put there is put at the end instead ("second chance"). So a hit changes no
+ * table, as keeping the exact order would. An entry that alone outweighs the limit is not kept.
  */
 export class BoundedCache<K, V> {
-  readonly #entries = new Map<K, { readonly value: V; readonly weight: number }>();
+  readonly #entries = new Map<K, Entry<V>>();
   readonly #weightMax: number;
   #weight = 0;
 
@@ -14,8 +22,7 @@ export class BoundedCache<K, V> {
   get(key: K): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry); // a Map keeps the order of insertion: now the youngest
+    entry.isAsked = true;
     return entry.value;
   }
 
@@ -23,12 +30,9 @@ export class BoundedCache<K, V> {
   set(key: K, value: V, weight = 1): void {
     this.delete(key);
     if (weight > this.#weightMax) return;
-    this.#entries.set(key, { value, weight });
+    this.#makeRoom(weight);
+    this.#entries.set(key, { value, weight, isAsked: false });
     this.#weight += weight;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#weight <= this.#weightMax) break;
-      this.delete(oldest);
-    }
   }
 
   delete(key: K): void {
@@ -40,5 +44,17 @@ export class BoundedCache<K, V> {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Ends: who got its second chance is met again only without one. */
+  #makeRoom(weight: number): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#weight + weight <= this.#weightMax) return;
+      if (entry.isAsked) {
+        entry.isAsked = false;
+        this.#entries.delete(key);
+        this.#entries.set(key, entry);
+      } else this.delete(key);
+    }
   }
 }

@@ -7,6 +7,7 @@ import type { RecordKey, StoredRecord } from '../bucket/records.ts';
 import type { Cas } from '../document/types.ts';
 import type { Log } from '../observability/log.ts';
 import { userData } from '../observability/user-data.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import type { Clock } from '../util/clock.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { Reader } from './access.ts';
@@ -112,18 +113,26 @@ export class Sessions {
    * tenth of its lifetime has passed. Undefined where it is unknown, ended, expired, of a user that
    * is disabled or deleted, or older than the user's password.
    */
-  async verify(id: string): Promise<ValidSession | undefined> {
-    const found = await this.#find(id);
+  verify(id: string): Awaitable<ValidSession | undefined> {
+    const found = this.#find(id);
+    if (found instanceof Promise) return found.then((known) => this.#valid(known));
+    return this.#valid(found);
+  }
+
+  #valid(found: Found | undefined): Awaitable<ValidSession | undefined> {
     if (found === undefined || found.account.record.disabled) return undefined;
-    const { session, stored, cas, account } = found;
-    const reader: Reader = { kind: 'user', access: account.access };
+    const { session, stored } = found;
     const nowSecs = this.#nowSecs();
-    if (session.expires - nowSecs >= stored.ttl_secs * EXTEND_BELOW) {
-      return { session, extended: false, reader };
-    }
-    const expires = nowSecs + stored.ttl_secs;
-    const extended = await this.#extend(hashOf(id), stored, { expires, cas });
-    return { session: extended ? { ...session, expires } : session, extended, reader };
+    if (session.expires - nowSecs < stored.ttl_secs * EXTEND_BELOW)
+      return this.#extended(found, nowSecs + stored.ttl_secs);
+    return { session, extended: false, reader: readerOf(found) };
+  }
+
+  async #extended(found: Found, expires: number): Promise<ValidSession> {
+    const { session, stored, cas } = found;
+    const extended = await this.#extend(hashOf(session.id), stored, { expires, cas });
+    const now = extended ? { ...session, expires } : session;
+    return { session: now, extended, reader: readerOf(found) };
   }
 
   /** For administrators: throws `missing` where it does not hold (but for a disabled user). */
@@ -176,19 +185,35 @@ export class Sessions {
     if (found.length > 0) await this.#options.bucket.commit(this.#endings(found));
   }
 
-  async #find(id: string): Promise<Found | undefined> {
+  /** At once where all of it is in memory, and still holds. */
+  #find(id: string): Awaitable<Found | undefined> {
     if (id.length === 0 || id.length > ID_LENGTH_MAX) return undefined;
     const { bucket, database, principals } = this.#options;
-    const changes = await bucket.lastChanges(database);
+    const changes = bucket.lastChanges(database);
+    if (changes instanceof Promise) return this.#lookUp(id, changes);
+    const known = this.#known.get(id);
+    if (known?.asOf !== changes.records) return this.#lookUp(id, changes);
+    const account = principals.accountAsOf(known.stored.user, changes.access);
+    return account === undefined ? this.#lookUp(id, changes) : this.#held(id, known, account);
+  }
+
+  async #lookUp(id: string, asked: Awaitable<LastChanges>): Promise<Found | undefined> {
+    const { principals } = this.#options;
+    const changes = await asked;
     const remembered = this.#known.get(id);
     const known = remembered?.asOf === changes.records ? remembered : await this.#read(id, changes);
-    if (known === undefined || known.expiry <= this.#nowSecs()) return undefined;
-    const { stored, cas, expiry: expires } = known;
-    if (stored.ended) return undefined;
+    if (known === undefined) return undefined;
+    const { user } = known.stored;
     const account =
-      principals.accountAsOf(stored.user, changes.access) ??
-      (await principals.account(stored.user));
-    if (account?.record.sessionGeneration !== stored.generation) return undefined;
+      principals.accountAsOf(user, changes.access) ?? (await principals.account(user));
+    return account && this.#held(id, known, account);
+  }
+
+  /** Undefined where the session does not hold any more. */
+  #held(id: string, known: Known, account: Account): Found | undefined {
+    const { stored, cas, expiry: expires } = known;
+    if (expires <= this.#nowSecs() || stored.ended) return undefined;
+    if (account.record.sessionGeneration !== stored.generation) return undefined;
     return { session: { id, user: stored.user, expires }, stored, cas, account };
   }
 
@@ -283,6 +308,10 @@ interface Found {
   readonly stored: Stored;
   readonly cas: Cas;
   readonly account: Account;
+}
+
+function readerOf({ account }: Found): Reader {
+  return { kind: 'user', access: account.access };
 }
 
 /** Two changes for each. */

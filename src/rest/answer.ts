@@ -44,10 +44,10 @@ export interface Sink {
   /** Sends the head of the answer, if it is not sent: the reader knows then that it is let in. */
   open(): void;
   /**
-   * Resolves when the reader has room for more; rejects where it is gone. The head of the answer
-   * goes out with the first write.
+   * Undefined where the reader has room for more, else resolves when it has; throws or rejects
+   * where it is gone. The head of the answer goes out with the first write.
    */
-  write(content: string | HttpChunk): Promise<void>;
+  write(content: string | HttpChunk): Promise<void> | undefined;
   /** An empty line, to show that the feed lives; nothing where the reader has no room for it. */
   beat(): void;
 }

@@ -61,8 +61,8 @@ export class BodyWatch {
     onSlow: (error: GatewayError) => void,
     { streamed }: { readonly streamed: boolean },
   ): RateGuard {
-    const { heldMsMax, ...limits } = this.#limits;
-    const msMax = streamed ? 0 : heldMsMax;
+    const limits = this.#limits;
+    const msMax = streamed ? 0 : limits.heldMsMax;
     return new RateGuard(request, { ticker: this.#ticker, limits, msMax, onSlow });
   }
 
@@ -78,8 +78,8 @@ export class BodyWatch {
         if (nowMs - startedMs > discardMsMax || socket.bytesRead > lengthMax) socket.destroy();
       },
     };
-    this.#ticker.add(guard);
-    request.once('close', () => this.#ticker.remove(guard));
+    const slot = this.#ticker.add(guard);
+    request.once('close', () => this.#ticker.remove(slot, guard));
     request.once('error', () => undefined); // a sender that goes away now is no news
     request.resume();
   }
@@ -94,6 +94,7 @@ class RateGuard implements Ticking, Disposable {
   readonly #request: IncomingMessage;
   readonly #options: GuardOptions;
   readonly #bytesBefore: number;
+  readonly #slot: number;
   #startedMs: number;
   #pausedMs: number | undefined;
 
@@ -102,7 +103,7 @@ class RateGuard implements Ticking, Disposable {
     this.#options = options;
     this.#bytesBefore = request.socket.bytesRead;
     this.#startedMs = options.ticker.now();
-    options.ticker.add(this);
+    this.#slot = options.ticker.add(this);
   }
 
   pause(): void {
@@ -128,7 +129,7 @@ class RateGuard implements Ticking, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#options.ticker.remove(this);
+    this.#options.ticker.remove(this.#slot, this);
   }
 }
 

@@ -11,7 +11,8 @@ import { explain } from './query.ts';
 
 /** How a route wants the body of its requests. */
 export interface BodyReader<B> {
-  read(incoming: Incoming): Promise<B>;
+  /** NOTE: a promise only where something is read. */
+  read(incoming: Incoming): B | Promise<B>;
   /** For the description of the API; nothing where no body is read. */
   readonly content?: Content;
   /** Whether it may be empty. */
@@ -37,7 +38,7 @@ const VALUES_MAX = 250_000;
 const VALUE_BYTES = 64;
 
 /** Whatever comes is not read. */
-export const noBody: BodyReader<undefined> = { read: () => Promise.resolve(undefined) };
+export const noBody: BodyReader<undefined> = { read: () => undefined };
 
 /** The text of one document, unparsed: so it keeps the spelling of its numbers. */
 export const documentSource: BodyReader<string> = {
@@ -54,8 +55,10 @@ export const listSource: BodyReader<string> = {
 };
 
 async function readJsonText(incoming: Incoming, bytesMax: number): Promise<string> {
-  requireMediaType(incoming.request, ['application/json']);
-  const text = await readText(incoming, bytesMax);
+  requireMediaType(incoming.request, JSON_TYPES);
+  const gzip = isGzipWithin(incoming, bytesMax);
+  const bytes = await gather(incoming, bytesMax);
+  const text = decode(gzip ? await inflate(bytes, { bytesMax, held: incoming.held }) : bytes);
   if (text.trim() === '') throw new GatewayError('badRequest', 'the body is empty; JSON is needed');
   return text;
 }
@@ -81,7 +84,7 @@ export function optionalJsonBody<T>(schema: z.ZodType<T>): BodyReader<T | undefi
     content: jsonContent(schema),
     isOptional: true,
     read: async (incoming) => {
-      requireMediaType(incoming.request, ['application/json']);
+      requireMediaType(incoming.request, JSON_TYPES);
       const text = await readText(incoming, SMALL_BYTES_MAX);
       return text.trim() === '' ? undefined : parseJson(text, schema);
     },
@@ -105,10 +108,8 @@ export function textBody(mediaTypes: readonly string[]): BodyReader<string> {
  * Fails as the other readers do. NOTE: a chunk is gone when the next one is asked for.
  */
 export const byteStream: BodyReader<AsyncIterable<Uint8Array>> = {
-  read: ({ request, watch }) => {
-    const gzip = isGzip(request.headers['content-encoding']);
-    return Promise.resolve(streamBody(request, watch, gzip));
-  },
+  read: ({ request, watch }) =>
+    streamBody(request, watch, isGzip(request.headers['content-encoding'])),
   content: { '*/*': null },
   isOptional: true,
 };
@@ -147,6 +148,7 @@ const COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b;
 const OPEN_BRACE = 0x7b;
 
+const JSON_TYPES = ['application/json'];
 const MEDIA_TYPE = /^\s*([\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+)\s*(?:;.*)?$/;
 
 /** A body without a Content-Type is taken for what is wanted, as by the reference. */
@@ -174,10 +176,16 @@ export function isGzip(contentEncoding: string | undefined): boolean {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 async function readText(incoming: Incoming, bytesMax: number): Promise<string> {
-  const { request, held } = incoming;
-  const gzip = isGzip(request.headers['content-encoding']);
-  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  return textOf(await gather(incoming, bytesMax), { gzip, bytesMax, held });
+  const gzip = isGzipWithin(incoming, bytesMax);
+  const bytes = await gather(incoming, bytesMax);
+  return decode(gzip ? await inflate(bytes, { bytesMax, held: incoming.held }) : bytes);
+}
+
+/** Whether it is compressed, from its headers. Throws `tooLarge`, and as `isGzip`. */
+function isGzipWithin({ request: { headers } }: Incoming, bytesMax: number): boolean {
+  const gzip = isGzip(headers['content-encoding']);
+  if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  return gzip;
 }
 
 interface TextOptions {
@@ -188,16 +196,22 @@ interface TextOptions {
 
 /** Throws `badRequest` for what is not gzip or not UTF-8, `tooLarge`, and as `Holding.add`. */
 export async function textOf(bytes: Buffer, options: TextOptions): Promise<string> {
-  const plain = options.gzip ? await inflate(bytes, options) : bytes;
+  return decode(options.gzip ? await inflate(bytes, options) : bytes);
+}
+
+function decode(bytes: Buffer): string {
   try {
-    return utf8.decode(plain);
+    return utf8.decode(bytes);
   } catch (cause) {
     throw new GatewayError('badRequest', 'the body is not UTF-8', { cause });
   }
 }
 
 /** Chunk by chunk: a small body may unpack to a very large one. */
-async function inflate(bytes: Buffer, { bytesMax, held }: TextOptions): Promise<Buffer> {
+async function inflate(
+  bytes: Buffer,
+  { bytesMax, held }: Omit<TextOptions, 'gzip'>,
+): Promise<Buffer> {
   const unpacked = createGunzip({ chunkSize: UNPACKED_CHUNK_BYTES });
   unpacked.end(bytes);
   const chunks: Buffer[] = [];

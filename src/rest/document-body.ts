@@ -4,6 +4,8 @@ import { createGunzip } from 'node:zlib';
 import type { StoredAttachment } from '../bucket/bucket.ts';
 import type { Collection } from '../database/collection.ts';
 import { parseDocument } from '../document/parsed-document.ts';
+import type { Awaitable } from '../util/awaitable.ts';
+import type { Cancellation } from '../util/cancellation.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { BodyReader, Incoming } from './body.ts';
 import { byteStream, documentSource, isGzip, textOf, tooLarge } from './body.ts';
@@ -12,14 +14,16 @@ import type { IncomingPart } from './multipart-reader.ts';
 import { MultipartReader } from './multipart-reader.ts';
 import { boundaryOf, fileNameOf } from './part-headers.ts';
 
-/** A document as it comes: its text, and the attachments that follow it. */
-export interface DocumentBody {
+/** A document as it comes: its text, alone or with attachments that follow it. */
+type DocumentBody = string | DocumentWithAttachments;
+
+interface DocumentWithAttachments {
   /**
    * Brings the bytes of attachments into the bucket while they arrive; until a revision names them
    * they count for nothing. Throws `badRequest` where they are not what the document announced, and
    * as `storeAttachment`.
    */
-  receive(bucket: AttachmentStore, signal: AbortSignal): Promise<ReceivedDocument>;
+  receive(bucket: AttachmentStore, cancellation: Cancellation): Promise<ReceivedDocument>;
 }
 
 export interface ReceivedDocument {
@@ -32,23 +36,31 @@ export type AttachmentStore = Pick<Collection, 'storeAttachment' | 'keepAttachme
 
 /** JSON, or `multipart/related` (RFC 2387) with the document as JSON in its first part. */
 export const documentBody: BodyReader<DocumentBody> = {
-  read: async (incoming) => {
+  read: (incoming) => {
     const contentType = incoming.request.headers['content-type'];
     if (contentType !== undefined && RELATED.test(contentType))
       return relatedBody(incoming, boundaryOf(contentType));
-    const text = await documentSource.read(incoming);
-    return { receive: () => Promise.resolve({ text }) };
+    return documentSource.read(incoming);
   },
   content: { ...documentSource.content, 'multipart/related': null },
 };
 
+/** The document, with whatever follows it in the bucket. Throws as `receive`. */
+export function receiveDocument(
+  body: DocumentBody,
+  bucket: AttachmentStore,
+  cancellation: Cancellation,
+): Awaitable<ReceivedDocument> {
+  return typeof body === 'string' ? { text: body } : body.receive(bucket, cancellation);
+}
+
 const RELATED = /^\s*multipart\/related\s*(?:;|$)/i;
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i;
 
-async function relatedBody(incoming: Incoming, boundary: string): Promise<DocumentBody> {
+async function relatedBody(incoming: Incoming, boundary: string): Promise<DocumentWithAttachments> {
   const bytes = await byteStream.read(incoming);
   return {
-    receive: async (bucket, signal) => {
+    receive: async (bucket, { signal }) => {
       const reader = new MultipartReader(bytes, boundary);
       try {
         const text = await readDocument(await reader.part(), incoming);

@@ -29,6 +29,7 @@ export class Exchange implements OpenRequest {
   #stopping = false;
   #cutOff = false;
   #database: Database | undefined;
+  #slot = 0;
   #held: Holding | undefined;
 
   constructor(
@@ -45,7 +46,7 @@ export class Exchange implements OpenRequest {
 
   /** The database waits for it before it ends. Throws `unavailable` while it is not online. */
   enter(database: Database): void {
-    database.enter(this);
+    this.#slot = database.enter(this);
     this.#database = database;
   }
 
@@ -58,7 +59,7 @@ export class Exchange implements OpenRequest {
   /** It is answered, or given up. */
   finished(): void {
     this.#held?.[Symbol.dispose]();
-    this.#database?.leave(this);
+    this.#database?.leave(this.#slot, this);
   }
 
   /** Goes with whatever the answer will be, an error too. */

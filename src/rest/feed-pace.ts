@@ -1,7 +1,7 @@
 import type { Clock } from '../util/clock.ts';
 
 /** The shortest time between two flushes while there is something to flush, ms. */
-const GAP_MS_MIN = 30;
+const GAP_MS_MIN = 40;
 /**
  * The gap is at least this many times what the last flush took: so feeds get a share of the CPU.
  */

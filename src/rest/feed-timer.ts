@@ -29,6 +29,7 @@ const HOLDS_EVERY_MS = 30_000;
 export class FeedTimer implements Ticking, Disposable {
   readonly #options: FeedTimerOptions;
   readonly #ended = new AbortController();
+  readonly #slot: number | undefined;
   #lastBeatMs: number;
   #lastRowMs: number;
   #lastCheckMs: number;
@@ -44,7 +45,8 @@ export class FeedTimer implements Ticking, Disposable {
     this.#beganMs = now;
     feedBegan(options.observer);
     const { heartbeatMs, timeoutMs, holds } = options;
-    if (heartbeatMs > 0 || timeoutMs > 0 || holds !== undefined) options.ticker.add(this);
+    const isTimed = heartbeatMs > 0 || timeoutMs > 0 || holds !== undefined;
+    this.#slot = isTimed ? options.ticker.add(this) : undefined;
     for (const ending of options.endings) {
       ending.addEventListener('abort', this);
       if (ending.aborted) this.#ended.abort();
@@ -93,7 +95,7 @@ export class FeedTimer implements Ticking, Disposable {
 
   [Symbol.dispose](): void {
     const { ticker, observer } = this.#options;
-    ticker.remove(this);
+    if (this.#slot !== undefined) ticker.remove(this.#slot, this);
     feedEnded(observer, { elapsedMs: ticker.now() - this.#beganMs });
     for (const ending of this.#options.endings) ending.removeEventListener('abort', this);
   }

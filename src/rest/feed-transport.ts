@@ -1,7 +1,7 @@
 import type { ChangesFeed, FeedPage } from '../changes/changes-feed.ts';
 import { sequenceJson } from '../changes/sequence-id.ts';
 import type { Observer } from '../observability/events.ts';
-import { jsonChunks } from './answer.ts';
+import { jsonChunks, jsonText } from './answer.ts';
 import type { Answer, Chunks, Sink } from './answer.ts';
 import type { ChangesRequest } from './changes-request.ts';
 import { isGatewayError } from '../util/errors.ts';
@@ -23,8 +23,8 @@ export interface Sending {
 }
 
 /** A feed as the answer of a request; disposes of it in the end. */
-export function changesAnswer(feed: ChangesFeed, sending: Sending): Answer {
-  if (sending.request.feed === 'normal') return jsonChunks(200, normal(feed, sending));
+export function changesAnswer(feed: ChangesFeed, sending: Sending): Answer | Promise<Answer> {
+  if (sending.request.feed === 'normal') return normal(feed, sending);
   return sending.request.feed === 'longpoll'
     ? feedAnswer('application/json', (sink) => longpoll(feed, sending, sink))
     : feedAnswer(LINES_TYPE, (sink) => continuous(feed, sending, sink));
@@ -39,17 +39,52 @@ function feedAnswer(contentType: string, run: (sink: Sink) => Promise<void>): An
 
 const BEGIN = '{"results":[\n';
 
-async function* normal(feed: ChangesFeed, { signal }: Sending): Chunks {
+/** About the most characters that are sent as a whole. */
+const WHOLE_CHARS_MAX = 32 * 1024;
+
+/** All that there is; a little at once, as most polls are told nothing or little. */
+async function normal(feed: ChangesFeed, { signal }: Sending): Promise<Answer> {
+  using opening = new DisposableStack();
+  opening.use(feed);
+  const { texts, isLast } = await nextTexts(feed, signal, BEGIN);
+  const [text = '', ...others] = texts;
+  if (isLast && others.length === 0 && text.length <= WHOLE_CHARS_MAX)
+    return jsonText(200, (text === '' ? BEGIN : `${text}\n`) + endingOf(feed));
+  // From here on the answer owns the feed.
+  opening.move();
+  return jsonChunks(200, inPieces(feed, signal, { pieces: texts.map(utf8Bytes), isLast }));
+}
+
+async function* inPieces(
+  feed: ChangesFeed,
+  signal: AbortSignal,
+  first: { readonly pieces: readonly Uint8Array[]; readonly isLast: boolean },
+): Chunks {
   using _ = feed;
-  let before = BEGIN;
-  for (;;) {
-    const page = await feed.nextPage(signal);
-    signal.throwIfAborted();
-    for (const piece of piecesOf(page.rows, before)) yield utf8Bytes(piece);
-    if (page.rows.length > 0) before = ',\n';
-    if (page.caughtUp || page.ended) break;
+  yield* first.pieces;
+  let hasTold = first.pieces.length > 0;
+  for (let { isLast } = first; !isLast;) {
+    const next = await nextTexts(feed, signal, hasTold ? ',\n' : BEGIN);
+    for (const text of next.texts) yield utf8Bytes(text);
+    if (next.texts.length > 0) hasTold = true;
+    ({ isLast } = next);
   }
-  yield (before === BEGIN ? BEGIN : '\n') + endingOf(feed);
+  yield (hasTold ? '\n' : BEGIN) + endingOf(feed);
+}
+
+/**
+ * The rows of the next page, and before the first of them `before`. A function of its own, so that
+ * nobody holds the page while it is sent and the next one is read: garbage collection copies what
+ * is held, which would be half of what a row costs.
+ */
+async function nextTexts(
+  feed: ChangesFeed,
+  signal: AbortSignal,
+  before: string,
+): Promise<{ readonly texts: readonly string[]; readonly isLast: boolean }> {
+  const { rows, caughtUp, ended } = await feed.nextPage(signal);
+  signal.throwIfAborted();
+  return { texts: textsOf(rows, before), isLast: caughtUp || ended };
 }
 
 /**
@@ -58,21 +93,23 @@ async function* normal(feed: ChangesFeed, { signal }: Sending): Chunks {
  */
 const PIECE_CHARS = 112 * 1024;
 
-/** The rows, and before the first of them `before`. */
-function* piecesOf(rows: FeedPage['rows'], before: string): Generator<string> {
+/** The texts of the rows, and before the first of them `before`. */
+function textsOf(rows: FeedPage['rows'], before: string): readonly string[] {
+  const pieces: string[] = [];
   let texts: string[] = [];
   let chars = 0;
   let first = before;
-  for (const { text } of rows) {
-    texts.push(texts.length === 0 ? first + text : text);
-    chars += text.length;
+  for (const row of rows) {
+    texts.push(texts.length === 0 ? first + row.text : row.text);
+    chars += row.text.length;
     if (chars < PIECE_CHARS) continue;
-    yield texts.join(',\n');
+    pieces.push(texts.join(',\n'));
     texts = [];
     chars = 0;
     first = ',\n';
   }
-  if (texts.length > 0) yield texts.join(',\n');
+  if (texts.length > 0) pieces.push(texts.join(',\n'));
+  return pieces;
 }
 
 const joined = ({ rows }: FeedPage): string => rows.map(({ text }) => text).join(',\n');
@@ -106,12 +143,13 @@ async function continuous(feed: ChangesFeed, sending: Sending, sink: Sink): Prom
   const { signal } = timer;
   const { lines, pace } = sending.services;
   let isOpen = false;
+  const send = (rows: FeedPage['rows']): Promise<void> | undefined => {
+    timer.sent();
+    return sink.write(lines.of(rows))?.then(() => timer.sent());
+  };
   try {
     for (;;) {
-      const told = await tellPage(feed, signal, async (rows) => {
-        await sink.write(lines.of(rows));
-        timer.sent();
-      });
+      const told = await tellPage(feed, signal, send);
       if (told === 'ended' || signal.aborted) return;
       // An error of the first page could still be told; from here on the client may know it waits.
       sink.open();
@@ -135,10 +173,11 @@ async function continuous(feed: ChangesFeed, sending: Sending, sink: Sink): Prom
 export async function tellPage(
   feed: ChangesFeed,
   signal: AbortSignal,
-  send: (rows: FeedPage['rows']) => Promise<void>,
+  send: (rows: FeedPage['rows']) => Promise<void> | undefined,
 ): Promise<'ended' | 'all' | 'more'> {
   const { rows, ended, caughtUp } = await feed.nextPage(signal);
-  if (rows.length > 0) await send(rows);
+  const sending = rows.length > 0 ? send(rows) : undefined;
+  if (sending !== undefined) await sending;
   return ended ? 'ended' : caughtUp ? 'all' : 'more';
 }
 

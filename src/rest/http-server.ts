@@ -12,6 +12,7 @@ import type {
 import type { Log } from '../observability/log.ts';
 import type { Clock } from '../util/clock.ts';
 import { GatewayError } from '../util/errors.ts';
+import { SlotList } from '../util/slot-list.ts';
 import { empty } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { BodyWatch } from './body-watch.ts';
@@ -64,7 +65,7 @@ const PARAMETER_LENGTH_MAX = 4096;
 /** One port: a fastify instance whose routes come from a table. */
 export class HttpServer {
   readonly #app: FastifyInstance;
-  readonly #exchanges = new Set<Exchange>();
+  readonly #exchanges = new SlotList<Exchange>();
   readonly #sockets: WebSockets;
   readonly #fresh: FreshConnections;
   /** Heads of upgrades, until their requests are taken up. */
@@ -224,23 +225,25 @@ export class HttpServer {
     applyCors(exchange, { services, database, path: shape.shape, ...preflight });
   }
 
-  #answer(request: FastifyRequest, reply: FastifyReply, { work, ...options }: Answering): void {
+  #answer(request: FastifyRequest, reply: FastifyReply, answering: Answering): void {
     reply.hijack();
     const head = this.#heads.get(request.raw);
     const exchange = new Exchange(request.raw, reply.raw, {
       startedMs: this.#clock.now(),
       upgrade: head && { sockets: this.#sockets, head },
     });
-    this.#exchanges.add(exchange);
-    const task = this.#stopping === undefined ? work : refuseWhileStopping;
+    const slot = this.#exchanges.add(exchange);
+    const work = this.#stopping === undefined ? answering.work : refuseWhileStopping;
     const { audit } = this.#context.services;
-    const run = () => this.#responder.run(exchange, () => task(exchange), options);
-    const running = audit === undefined ? run() : audit.inRequest(request.raw.socket, run);
-    void running.then(() => this.#finished(exchange));
+    const running =
+      audit === undefined
+        ? this.#responder.run(exchange, work, answering)
+        : audit.inRequest(request.raw.socket, () => this.#responder.run(exchange, work, answering));
+    void running.then(() => this.#finished(exchange, slot));
   }
 
-  #finished(exchange: Exchange): void {
-    this.#exchanges.delete(exchange);
+  #finished(exchange: Exchange, slot: number): void {
+    this.#exchanges.remove(slot, exchange);
     exchange.finished();
     if (this.#stopping === undefined) return;
     const { response } = exchange;

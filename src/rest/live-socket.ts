@@ -84,12 +84,12 @@ export class LiveSocket implements OpenRequest {
       },
     };
     this.onEnd({ handleEvent: () => reject(new ReaderGone()) });
-    ticker.add(late);
+    const slot = ticker.add(late);
     this.#ws.once('message', resolve);
     try {
       return decoded(await promise);
     } finally {
-      ticker.remove(late);
+      ticker.remove(slot, late);
       this.#ws.off('message', resolve);
     }
   }

@@ -3,6 +3,7 @@ import { accessRefused, publicRequestServed, requestFailed } from '../observabil
 import type { Log } from '../observability/log.ts';
 import type { UserData } from '../observability/user-data.ts';
 import { userData } from '../observability/user-data.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import { isGatewayError } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
 import { auditedPath, REQUEST_EVENTS } from './audited-answer.ts';
@@ -52,12 +53,13 @@ export class Responder {
   /** Never rejects: whatever goes wrong is told to the client, or to the log where it is gone. */
   async run(
     exchange: Exchange,
-    work: () => Answer | Promise<Answer>,
+    work: (exchange: Exchange) => Awaitable<Answer>,
     options: AnswerOptions,
   ): Promise<void> {
     let failure: unknown;
     try {
-      await this.#send(exchange, await work(), options);
+      const sending = this.#send(exchange, await work(exchange), options);
+      if (sending !== undefined) await sending;
     } catch (cause) {
       failure = cause;
       await this.#fail(exchange, cause, options);
@@ -66,7 +68,7 @@ export class Responder {
     this.#tell(exchange, failure);
   }
 
-  #send(exchange: Exchange, answer: Answer, { pretty }: AnswerOptions): Promise<void> {
+  #send(exchange: Exchange, answer: Answer, { pretty }: AnswerOptions): Promise<void> | undefined {
     const { settings } = this.#services;
     return sendAnswer(exchange, answer, {
       product: this.#product,

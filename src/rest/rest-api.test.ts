@@ -235,6 +235,34 @@ test('what comes together is told together, in order and once', async () => {
   );
 });
 
+test('a feed of what is there is sent with its length where that is little, else in pieces', async () => {
+  const db = await database();
+  const read = async (
+    query: string,
+  ): Promise<{ readonly whole: boolean; readonly ids: number }> => {
+    const url = `${db}/_changes?${query}`;
+    const plain = { headers: { 'accept-encoding': 'identity' } };
+    const { status, headers, text, json } = await call(admin, 'GET', url, plain);
+    assert.equal(status, 200);
+    const length = headers.get('content-length');
+    if (length !== null) assert.equal(Number(length), Buffer.byteLength(text));
+    const results = json['results'] as { readonly seq: number; readonly id: string }[];
+    assert.equal(json['last_seq'], results.at(-1)?.seq ?? json['last_seq']);
+    const ids = new Set(results.map(({ id }) => id)).size;
+    assert.equal(ids, results.length);
+    return { whole: length !== null, ids };
+  };
+  assert.deepEqual(await read(''), { whole: true, ids: 0 });
+  for (let n = 0; n < 3; n += 1) {
+    const docs = Array.from({ length: 800 }, (_, i) => ({ _id: `d${n}-${i}` }));
+    await call(admin, 'POST', `${db}/_bulk_docs`, { json: { docs } });
+  }
+  assert.deepEqual(await read(''), { whole: false, ids: 2400 });
+  assert.deepEqual(await read('limit=1500'), { whole: false, ids: 1500 });
+  assert.deepEqual(await read('limit=20'), { whole: true, ids: 20 });
+  assert.deepEqual(await read('since=999999'), { whole: true, ids: 0 });
+});
+
 /** Without a line that is still coming. */
 const whole = (text: string): string => text.slice(0, text.lastIndexOf('\n') + 1);
 

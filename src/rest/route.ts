@@ -5,6 +5,7 @@ import type { Database } from '../database/database.ts';
 import type { Log } from '../observability/log.ts';
 import type { Reader } from '../principals/access.ts';
 import type { Session } from '../principals/sessions.ts';
+import type { Cancellation } from '../util/cancellation.ts';
 import type { ErrorTag } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
 import type { Told } from './audited-answer.ts';
@@ -76,8 +77,10 @@ export interface Handling<Path extends string, Access extends AccessKind, Query,
   readonly database: Path extends `/{${'db' | 'keyspace'}}${string}` ? Database : undefined;
   /** Not there for a route that works while offline, which finds its settings in `database`. */
   readonly collection: Path extends `/{keyspace}${string}` ? Collection : undefined;
-  /** Aborts when the client goes away. */
+  /** Aborts when the client goes away. NOTE: who asks makes it. */
   readonly signal: AbortSignal;
+  /** The same, for who may never ask. */
+  readonly cancellation: Cancellation;
 }
 
 /** A route of any path, as the tables and the server see it. */

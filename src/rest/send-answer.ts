@@ -24,12 +24,13 @@ export interface SendOptions {
 /**
  * Brings an answer on the wire, at the reader's pace. Rejects where the answer broke off: before
  * the first byte (`response.headersSent` is false: an error can still be told) or after it.
+ * Undefined where all of it was handed over at once.
  */
 export function sendAnswer(
   exchange: Exchange,
   answer: Answer,
   options: SendOptions,
-): Promise<void> {
+): Promise<void> | undefined {
   return new Sending(exchange, answer, options).send(answer.body);
 }
 
@@ -57,10 +58,11 @@ class Sending {
     this.#options = options;
   }
 
-  async send(body: AnswerBody): Promise<void> {
+  send(body: AnswerBody): Promise<void> | undefined {
     switch (body.kind) {
       case 'none':
-        return this.#end(undefined);
+        this.#end(undefined);
+        return undefined;
       case 'text':
         return this.#sendText(body);
       case 'chunks':
@@ -68,7 +70,8 @@ class Sending {
       case 'feed':
         return this.#sendFeed(body);
       case 'socket':
-        return this.#becomeSocket(body);
+        this.#becomeSocket(body);
+        return undefined;
     }
   }
 
@@ -83,10 +86,9 @@ class Sending {
 
   #writeHead(particulars: { readonly gzip?: boolean; readonly length?: number | undefined }): void {
     const { status, headers: own, body } = this.#answer;
-    const headers: OutgoingHttpHeaders = {
-      Server: this.#options.product,
-      ...this.#exchange.headers,
-    };
+    const headers: OutgoingHttpHeaders = { Server: this.#options.product };
+    const early = this.#exchange.headers;
+    for (const name in early) headers[name] = early[name];
     if (this.#exchange.isStopping) headers['Connection'] = 'close';
     if ('contentType' in body) headers['Content-Type'] = body.contentType;
     if (particulars.length !== undefined) headers['Content-Length'] = particulars.length;
@@ -108,12 +110,17 @@ class Sending {
     else response.end(content);
   }
 
-  async #sendText({ contentType, text }: Body<'text'>): Promise<void> {
+  #sendText({ contentType, text }: Body<'text'>): Promise<void> | undefined {
     const isJson = contentType === 'application/json';
     const content = isJson && this.#options.pretty ? prettyJson(text) : text;
-    if (!isJson || content.length < COMPRESS_BYTES_MIN || !this.#wantsGzip())
-      return this.#end(content);
-    return this.#end(await compressed(Buffer.from(content), { level: LEVEL }), true);
+    if (isJson && content.length >= COMPRESS_BYTES_MIN && this.#wantsGzip())
+      return this.#sendCompressed(content);
+    this.#end(content);
+    return undefined;
+  }
+
+  async #sendCompressed(content: string): Promise<void> {
+    this.#end(await compressed(Buffer.from(content), { level: LEVEL }), true);
   }
 
   async #sendChunks(body: Body<'chunks'>): Promise<void> {
@@ -174,18 +181,16 @@ class Sending {
     this.#isFeedOpen = true;
   }
 
-  async #writeFeed(content: string | HttpChunk): Promise<void> {
+  #writeFeed(content: string | HttpChunk): Promise<void> | undefined {
     const { response, signal } = this.#exchange;
     if (response.destroyed) throw new ReaderGone();
     const { socket } = response;
-    if (content instanceof HttpChunk && socket !== null && this.#takesChunks()) {
-      if (!socket.write(content.framed)) await untilDrained(socket, signal);
-      return;
-    }
+    if (content instanceof HttpChunk && socket !== null && this.#takesChunks())
+      return socket.write(content.framed) ? undefined : untilDrained(socket, signal);
     if (!response.headersSent) this.#writeHead({});
     this.#isFeedOpen = true;
     const bytes = content instanceof HttpChunk ? content.bytes : content;
-    if (!response.write(bytes)) await untilDrained(response, signal);
+    return response.write(bytes) ? undefined : untilDrained(response, signal);
   }
 
   /** Not HTTP/1.0, nor an answer that waits behind an earlier one of the same connection. */

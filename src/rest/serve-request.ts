@@ -1,3 +1,4 @@
+import type { Identity } from '../auth/authenticate.ts';
 import type { Collection } from '../database/collection.ts';
 import type { Database } from '../database/database.ts';
 import { auditSender, auditTarget } from '../observability/audit/audited-request.ts';
@@ -5,6 +6,7 @@ import type { Log } from '../observability/log.ts';
 import type { Reader } from '../principals/access.ts';
 import { auditedReader } from '../principals/audited-reader.ts';
 import type { Session } from '../principals/sessions.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
 import { tellAnswered } from './audited-answer.ts';
@@ -15,7 +17,8 @@ import { noSuchPath, splitKeyspace } from './path-parameters.ts';
 import { readQuery } from './query.ts';
 import type { RawQuery } from './query.ts';
 import type { RestServices } from './rest-services.ts';
-import type { AnyHandling, Port, Route } from './route.ts';
+import type { Port, Route } from './route.ts';
+import { ServedHandling } from './served-handling.ts';
 import { cookieOf } from './session-cookie.ts';
 
 /** What the server knows of a request before it asks anything below. */
@@ -40,12 +43,12 @@ export interface PortContext {
 export async function answerRequest(arrived: Arrived, context: PortContext): Promise<Answer> {
   const { exchange, route, params } = arrived;
   const { port, services, log } = context;
-  const { headers } = exchange.request;
   const { database: found, keyspace } = findDatabase(arrived, context);
   exchange.observer = found?.observer;
   exchange.challenge = found?.config.send_www_authenticate_header ?? true;
   if (services.audit !== undefined) auditTarget(found?.name, undefined);
-  const sender = route.access === 'public' ? NOBODY : await senderOf(exchange, found, port);
+  const asked = route.access === 'public' ? NOBODY : senderOf(exchange, found, port);
+  const sender = asked instanceof Promise ? await asked : asked;
   if (services.audit !== undefined) auditKnown(sender, found, { arrived, keyspace, port });
   const database = found && enterDatabase(found, arrived, services);
   let collection: Collection | undefined;
@@ -57,29 +60,29 @@ export async function answerRequest(arrived: Arrived, context: PortContext): Pro
     throw new GatewayError('badRequest', 'this endpoint takes a database, not a collection of it');
   const query = readQuery(route.query, arrived.query);
   const held = exchange.hold(context.watch);
-  const body = await route.body.read({
+  const reading = route.body.read({
     request: exchange.request,
     watch: context.watch,
     held,
     documentBytesMax: database?.config.limits.document_bytes_max ?? SMALL_BYTES_MAX,
     listBytesMax: services.settings.requestBytesMax,
   });
-  const handling: AnyHandling = {
+  const body: unknown = reading instanceof Promise ? await (reading as Promise<unknown>) : reading;
+  const { reader, session } = sender;
+  const handling = new ServedHandling({
+    exchange,
     params,
     query,
     body,
     held,
-    headers,
-    isHead: exchange.request.method === 'HEAD',
     port,
     services,
     log,
-    reader: sender.reader,
-    session: sender.session,
+    reader,
+    session,
     database,
     collection,
-    signal: exchange.signal,
-  };
+  });
   const answer = await route.handle(handling);
   if (services.audit !== undefined) tellAnswered(services.audit, route, { handling, answer });
   return answer;
@@ -129,15 +132,22 @@ interface Sender {
 const NOBODY: Sender = { reader: undefined, session: undefined };
 const ADMIN: Sender = { reader: { kind: 'admin' }, session: undefined };
 
-/** Throws `unauthorized`. A session that got a new lifetime brings its cookie with the answer. */
-async function senderOf(
+/** Rejects with `unauthorized`. */
+function senderOf(
   exchange: Exchange,
   database: Database | undefined,
   port: Port,
-): Promise<Sender> {
+): Awaitable<Sender> {
   if (port === 'admin') return ADMIN;
   if (database === undefined) return NOBODY;
-  const identity = await database.authenticate(exchange.request.headers, exchange.signal);
+  const identity = database.authenticate(exchange.request.headers, exchange);
+  if (identity instanceof Promise)
+    return identity.then((known) => knownSender(exchange, database, known));
+  return knownSender(exchange, database, identity);
+}
+
+/** A session that got a new lifetime brings its cookie with the answer. */
+function knownSender(exchange: Exchange, database: Database, identity: Identity): Sender {
   const { reader } = identity;
   if (reader.kind === 'user') exchange.user = reader.access.name;
   if (identity.by !== 'session') return { reader, session: undefined };

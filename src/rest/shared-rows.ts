@@ -37,6 +37,7 @@ export function asArray(rows: readonly FeedRow[]): string {
 const KEPT_ROWS_MAX = 200;
 
 function sameTexts(some: readonly FeedRow[], others: readonly FeedRow[]): boolean {
+  if (some === others) return true;
   if (some.length !== others.length) return false;
   return some.every(({ text }, index) => text === others[index]?.text);
 }

@@ -68,8 +68,8 @@ export async function runSocketFeed(socket: LiveSocket, sending: SocketSending):
 
 /** The database waits for the feed, until it is disposed of. Throws `unavailable`. */
 function enter(database: SocketSending['database'], socket: LiveSocket): Disposable {
-  database.enter(socket);
-  return { [Symbol.dispose]: () => database.leave(socket) };
+  const slot = database.enter(socket);
+  return { [Symbol.dispose]: () => database.leave(slot, socket) };
 }
 
 function timerOf(

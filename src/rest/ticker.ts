@@ -1,4 +1,5 @@
 import type { Clock } from '../util/clock.ts';
+import { SlotList } from '../util/slot-list.ts';
 
 /** What has deadlines, and looks at them when told the time. */
 export interface Ticking {
@@ -14,7 +15,7 @@ const TICK_MS = 200;
  */
 export class Ticker {
   readonly #clock: Clock;
-  readonly #members = new Set<Ticking>();
+  readonly #members = new SlotList<Ticking>();
   #running = false;
 
   constructor(clock: Clock) {
@@ -25,14 +26,15 @@ export class Ticker {
     return this.#clock.now();
   }
 
-  /** `member` is told the time every TICK_MS until it is removed. */
-  add(member: Ticking): void {
-    this.#members.add(member);
+  /** `member` is told the time every TICK_MS until it is removed from the slot that it gets. */
+  add(member: Ticking): number {
+    const slot = this.#members.add(member);
     if (!this.#running) void this.#run();
+    return slot;
   }
 
-  remove(member: Ticking): void {
-    this.#members.delete(member);
+  remove(slot: number, member: Ticking): void {
+    this.#members.remove(slot, member);
   }
 
   async #run(): Promise<void> {

@@ -16,8 +16,8 @@ export function makeBatch(
   contents: ChildContents,
   before: readonly Item[],
 ): Batch {
-  const items: Item[] = [...before];
-  const owners: (QueuedCall | undefined)[] = before.map(() => undefined);
+  const items: Item[] = before.length === 0 ? [] : [...before];
+  const owners: (QueuedCall | undefined)[] = items.map(() => undefined);
   for (const call of calls) {
     const { record, input } = call;
     const slot = contents.functionSlot(record, items);

@@ -40,11 +40,14 @@ export class QueuedCall {
   }
 }
 
-/** Calls in the order in which they came, bounded in number and size. */
+/**
+ * Calls in the order in which they came, bounded in number and size. NOTE: the places of those that
+ * are taken are emptied at once: else the array would keep documents long after their answers.
+ */
 export class CallQueue {
   readonly #limits: Limits;
-  #calls: QueuedCall[] = [];
-  /** Calls before this one are taken; they leave the array now and then. */
+  #calls: (QueuedCall | undefined)[] = [];
+  /** Places before this one are empty; they leave the array now and then. */
   #head = 0;
   #chars = 0;
 
@@ -69,8 +72,7 @@ export class CallQueue {
   /** Puts calls that were taken back to where they were: the first. */
   putBack(calls: readonly QueuedCall[]): void {
     if (calls.length === 0) return;
-    this.#calls = [...calls, ...this.#calls.slice(this.#head)];
-    this.#head = 0;
+    this.#restart(calls);
     for (const call of calls) this.#chars += call.chars;
   }
 
@@ -92,16 +94,25 @@ export class CallQueue {
         taken.push(call);
         chars += call.chars;
       }
+      this.#calls[this.#head] = undefined;
       this.#head++;
     }
     this.#chars -= chars;
-    if (left.length > 0 || this.#head > TAKEN_KEPT_MAX || this.#head === this.#calls.length) {
-      this.#calls = [...left, ...this.#calls.slice(this.#head)];
+    if (left.length > 0 || this.#head > EMPTY_KEPT_MAX) this.#restart(left);
+    else if (this.#head === this.#calls.length) {
+      this.#calls.length = 0;
       this.#head = 0;
     }
     return taken;
   }
+
+  /** With these before those that wait. */
+  #restart(first: readonly QueuedCall[]): void {
+    const rest = this.#calls.splice(this.#head);
+    this.#calls = [...first, ...rest];
+    this.#head = 0;
+  }
 }
 
 const NONE: ReadonlySet<FunctionRecord> = new Set();
-const TAKEN_KEPT_MAX = 1024;
+const EMPTY_KEPT_MAX = 1024;

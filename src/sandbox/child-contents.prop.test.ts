@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ChildContents } from './child-contents.ts';
 import { LIMITS } from './limits.ts';
+import type { SyncWriter } from './sandbox.ts';
 import { OPERATIONS, type Item } from './wire.ts';
 
 /** What a child makes of items: by slot, the source of a function and the writers in it. */
@@ -42,21 +43,13 @@ test('a child holds what its parent believes, within the limits', () => {
           continue;
         }
         const slot = contents.functionSlot(record, items);
-        const given =
-          writer === null
-            ? null
-            : {
-                name: `w${writer}`,
-                key: `k${writer}`,
-                roles: [],
-                channels: ['x'.repeat(writer * 60)],
-              };
+        const given = writer === null ? null : writerNamed(`w${writer}`, 'x'.repeat(writer * 60));
         const writerSlot = contents.writerSlot(record, given, items);
         child.apply(items);
         const held = child.functions.get(slot);
         assert.equal(held?.source, record.source);
         if (given === null) assert.equal(writerSlot, 0);
-        else assert.equal(JSON.parse(held.writers.get(writerSlot) ?? '{}').name, given.name);
+        else assert.equal(JSON.parse(held.writers.get(writerSlot) ?? '{}').name, given.key);
         assert(child.functions.size <= limits.functions);
         const writers = [...child.functions.values()].flatMap((each) => [...each.writers.values()]);
         assert(writers.join('').length <= limits.writersBytes);
@@ -65,10 +58,14 @@ test('a child holds what its parent believes, within the limits', () => {
   );
 });
 
+function writerNamed(name: string, channel: string): SyncWriter {
+  return { key: name, describe: () => ({ name, roles: [], channels: [channel] }) };
+}
+
 test('what the child has is not sent again', () => {
   const contents = new ChildContents(limits);
   const record = { id: 1, source: 'f', timeoutMs: 0 };
-  const writer = { name: 'a', key: 'a', roles: [], channels: [] };
+  const writer = writerNamed('a', '!');
   const items: Item[] = [];
   for (let i = 0; i < 3; i++) {
     contents.functionSlot(record, items);

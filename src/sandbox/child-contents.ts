@@ -11,8 +11,13 @@ export interface FunctionRecord {
   readonly timeoutMs: number;
 }
 
-interface HeldWriter {
+/** Where it is; whether it was used since room was last looked for. */
+interface Held {
   readonly slot: number;
+  isUsed: boolean;
+}
+
+interface HeldWriter extends Held {
   readonly functionId: number;
   readonly functionSlot: number;
   readonly bytes: number;
@@ -20,13 +25,14 @@ interface HeldWriter {
 
 /**
  * What a child holds: functions and writers, each in a numbered slot, so that they are sent once.
- * The parent decides what goes when room is needed: what was used longest ago.
+ * The parent decides what goes when room is needed: the oldest, but that one that was used since
+ * it was put there is put at the end instead, so that a use changes no table.
  */
 export class ChildContents {
   readonly #limits: Limits;
-  /** Function id → slot, the least recently used first. */
-  readonly #functions = new Map<number, number>();
-  /** Function id and writer key → slot, the least recently used first. */
+  /** By function id. */
+  readonly #functions = new Map<number, Held>();
+  /** By function id and writer key. */
   readonly #writers = new Map<string, HeldWriter>();
   readonly #freeFunctionSlots: number[] = [];
   readonly #freeWriterSlots: number[] = [];
@@ -40,16 +46,15 @@ export class ChildContents {
   functionSlot(record: FunctionRecord, items: Item[]): number {
     const held = this.#functions.get(record.id);
     if (held !== undefined) {
-      this.#functions.delete(record.id);
-      this.#functions.set(record.id, held);
-      return held;
+      held.isUsed = true;
+      return held.slot;
     }
-    if (this.#functions.size >= this.#limits.functions) {
-      const [oldest] = this.#functions.keys();
-      if (oldest !== undefined) this.forget(oldest, items);
+    for (const [oldId, old] of this.#functions) {
+      if (this.#functions.size < this.#limits.functions) break;
+      if (!hasSecondChance(this.#functions, oldId, old)) this.forget(oldId, items);
     }
     const slot = this.#freeFunctionSlots.pop() ?? this.#functions.size + 1;
-    this.#functions.set(record.id, slot);
+    this.#functions.set(record.id, { slot, isUsed: false });
     items.push({ operation: OPERATIONS.define, slot, extra: 0, texts: [record.source] });
     return slot;
   }
@@ -60,22 +65,21 @@ export class ChildContents {
     const key = `${record.id} ${writer.key}`;
     const held = this.#writers.get(key);
     if (held !== undefined) {
-      this.#writers.delete(key);
-      this.#writers.set(key, held);
+      held.isUsed = true;
       return held.slot;
     }
-    const { name, roles, channels } = writer;
-    const json = JSON.stringify({ name, roles, channels });
+    const json = JSON.stringify(writer.describe());
     const bytes = json.length + WRITER_BYTES_LEAST;
     for (const [oldKey, old] of this.#writers) {
       if (this.#writersBytes + bytes <= this.#limits.writersBytes) break;
+      if (hasSecondChance(this.#writers, oldKey, old)) continue;
       this.#dropWriter(oldKey, old);
       const { slot: extra, functionSlot: slot } = old;
       items.push({ operation: OPERATIONS.writer, slot, extra, texts: [''] });
     }
-    const functionSlot = this.#functions.get(record.id) ?? 0;
+    const functionSlot = this.#functions.get(record.id)?.slot ?? 0;
     const slot = this.#freeWriterSlots.pop() ?? this.#writers.size + 1;
-    this.#writers.set(key, { slot, functionId: record.id, functionSlot, bytes });
+    this.#writers.set(key, { slot, functionId: record.id, functionSlot, bytes, isUsed: false });
     this.#writersBytes += bytes;
     items.push({ operation: OPERATIONS.writer, slot: functionSlot, extra: slot, texts: [json] });
     return slot;
@@ -83,8 +87,9 @@ export class ChildContents {
 
   /** Forgets a function and its writers, where the child has it. */
   forget(id: number, items: Item[]): void {
-    const slot = this.#functions.get(id);
-    if (slot === undefined) return;
+    const held = this.#functions.get(id);
+    if (held === undefined) return;
+    const { slot } = held;
     this.#functions.delete(id);
     this.#freeFunctionSlots.push(slot);
     for (const [key, writer] of this.#writers)
@@ -97,6 +102,15 @@ export class ChildContents {
     this.#writersBytes -= writer.bytes;
     this.#freeWriterSlots.push(writer.slot);
   }
+}
+
+/** Puts one that was used to the end, where it is met once more. */
+function hasSecondChance<K, V extends Held>(all: Map<K, V>, key: K, held: V): boolean {
+  if (!held.isUsed) return false;
+  held.isUsed = false;
+  all.delete(key);
+  all.set(key, held);
+  return true;
 }
 
 /** What a writer without roles and channels costs in the child. */

@@ -149,6 +149,7 @@ export class Dispatcher implements AsyncDisposable {
 
   /** Functions that are slow in all seats but one: that one is for the others. */
   #barred(): ReadonlySet<FunctionRecord> {
+    if (!this.#seats.some(({ isSlow }) => isSlow)) return NONE;
     const slow = this.#seats.flatMap(({ slowFunction }) => slowFunction ?? []);
     const most = Math.max(this.#seats.length - 1, 1);
     return new Set(slow.filter((each) => slow.filter((other) => other === each).length >= most));
@@ -220,6 +221,8 @@ export class Dispatcher implements AsyncDisposable {
     this.#isWatching = false;
   }
 }
+
+const NONE: ReadonlySet<FunctionRecord> = new Set();
 
 export interface DispatcherOptions {
   readonly limits: Limits;

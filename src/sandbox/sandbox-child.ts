@@ -181,7 +181,7 @@ function command(limits: Limits): readonly string[] {
     // What this compiler makes keeps its context in memory when nothing else does (Node 24.21).
     '--no-maglev',
     '--v8-pool-size=1',
-    '--max-semi-space-size=4',
+    '--max-semi-space-size=1',
     '--title=tidegate-sandbox',
     '-e',
     bootText(),

@@ -47,7 +47,10 @@ test('whatever calls share batches and children, each has its own answer, once',
         list.map(async ([how, which, waits], i) => {
           if (waits) await new Promise((resolve) => setImmediate(resolve));
           const name = `w${i % 7}`;
-          const writer: SyncWriter = { name, key: name, roles: [], channels: [] };
+          const writer: SyncWriter = {
+            key: name,
+            describe: () => ({ name, roles: [], channels: [] }),
+          };
           const doc = JSON.stringify({ kind: how, i });
           const run = functions[which]?.run({ doc, oldDoc: null, meta: '{}', writer });
           try {

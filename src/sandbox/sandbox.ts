@@ -82,13 +82,18 @@ export interface SyncInput {
 }
 
 export interface SyncWriter {
-  /** `` for the guest. */
-  readonly name: string;
   /**
-   * Changes whenever the rest does, so that the child may keep it: the same key means the same
-   * writer.
+   * Changes whenever what is told of the writer does, so that the child may keep it: the same key
+   * means the same writer.
    */
   readonly key: string;
+  /** Asked where the child does not have it yet. */
+  describe(): WriterDescription;
+}
+
+export interface WriterDescription {
+  /** `` for the guest. */
+  readonly name: string;
   readonly roles: readonly string[];
   /** Channels that the writer may read in this collection, `*` among them where it has it. */
   readonly channels: readonly string[];

@@ -54,8 +54,9 @@ export class Seat {
 
   end(): void {
     this.batch = undefined;
+    this.#seen = undefined;
     this.isSlow = false;
-    this.#withdrawn.clear();
+    if (this.#withdrawn.size > 0) this.#withdrawn.clear();
   }
 
   /** The function that keeps it busy for long; undefined where none does. */

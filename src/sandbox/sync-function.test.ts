@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { silentLog, type Log } from '../observability/log.ts';
 import { isGatewayError } from '../util/errors.ts';
 import { defaultSyncFunction } from './default-sync-function.ts';
-import type { Sandbox, SyncInput, SyncOutcome, SyncWriter } from './sandbox.ts';
+import type { Sandbox, SyncInput, SyncOutcome, SyncWriter, WriterDescription } from './sandbox.ts';
 import { startSandbox } from './start-sandbox.ts';
 
 let sandbox: Sandbox;
@@ -46,14 +46,13 @@ async function failureOf(source: string, doc: unknown = {}) {
   return cause;
 }
 
-const AMY: SyncWriter = {
-  name: 'amy',
-  key: 'amy 1',
-  roles: ['chief'],
-  channels: ['!', 'c1', 'c2'],
-};
-const GUEST: SyncWriter = { name: '', key: ' 1', roles: [], channels: ['!'] };
-const STAR: SyncWriter = { name: 'star', key: 'star 1', roles: [], channels: ['*', '!'] };
+const writer = (description: WriterDescription): SyncWriter => ({
+  key: `${description.name} 1`,
+  describe: () => description,
+});
+const AMY = writer({ name: 'amy', roles: ['chief'], channels: ['!', 'c1', 'c2'] });
+const GUEST = writer({ name: '', roles: [], channels: ['!'] });
+const STAR = writer({ name: 'star', roles: [], channels: ['*', '!'] });
 
 test('channel takes names and lists one level deep, and passes over everything else', async () => {
   const source = 'function(doc) { channel.apply(null, doc.args) }';
@@ -293,8 +292,8 @@ test('a writer is known by its key, in each function', async () => {
   using one = await sandbox.syncFunction(source, { timeoutMs: 0, log: silentLog });
   using two = await sandbox.syncFunction(source, { timeoutMs: 0, log: silentLog });
   const channels = Array.from({ length: 10_000 }, (_, i) => `channel-${i}`);
-  const many = { name: 'many', key: 'many 1', roles: [], channels };
-  const fewer = { ...many, key: 'many 2', channels: ['channel-1'] };
+  const many = writer({ name: 'many', roles: [], channels });
+  const fewer = { ...writer({ name: 'many', roles: [], channels: ['channel-1'] }), key: 'many 2' };
   const input = { doc: '{"c":["channel-9999"]}', oldDoc: null, meta: '{}' };
   for (const compiled of [one, two, one]) {
     assert.equal((await compiled.run({ ...input, writer: many })).rejection, undefined);

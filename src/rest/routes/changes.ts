@@ -52,7 +52,7 @@ type Asking = Pick<
   'collection' | 'database' | 'reader' | 'session' | 'services' | 'query' | 'signal'
 >;
 
-function answer(asking: Asking, body: ChangesBody | undefined): Answer {
+function answer(asking: Asking, body: ChangesBody | undefined): Answer | Promise<Answer> {
   const { collection, reader, services, query, signal } = asking;
   const request = changesRequest(query, body, services.settings);
   if (request.feed === 'websocket')

@@ -16,7 +16,7 @@ import {
   documentPart,
   hasWantedAttachments,
 } from '../document-answer.ts';
-import { documentBody } from '../document-body.ts';
+import { documentBody, receiveDocument } from '../document-body.ts';
 import type { Telling } from '../document-answer.ts';
 import { errorPart, multipart } from '../multipart-writer.ts';
 import type { Multipart, Part } from '../multipart-writer.ts';
@@ -76,12 +76,14 @@ export const putDocument = route({
   body: documentBody,
   answers: { 201: jsonContent(written) },
   refuses: WRITE_ERRORS,
-  handle: async ({ collection, reader, params, query, headers, body, signal }) => {
+  handle: async ({ collection, reader, params, query, headers, body, cancellation }) => {
+    const receiving = receiveDocument(body, collection, cancellation);
+    const received = receiving instanceof Promise ? await receiving : receiving;
     const written = await collection.update(reader, params.docid, {
-      ...(await body.receive(collection, signal)),
+      ...received,
       rev: editedRevision(query.rev, headers['if-match']),
       newEdits: query.new_edits ?? true,
-      signal,
+      cancellation,
     });
     return writtenAnswer(201, written);
   },
@@ -96,16 +98,16 @@ export const postDocument = route({
   body: documentBody,
   answers: { 200: jsonContent(written) },
   refuses: WRITE_ERRORS,
-  handle: async ({ collection, reader, query, body, signal }) => {
+  handle: async ({ collection, reader, query, body, cancellation }) => {
     const newEdits = query.new_edits ?? true;
-    const received = await body.receive(collection, signal);
+    const received = await receiveDocument(body, collection, cancellation);
     const { text } = received;
     // As recorded in docs/post-creates: what is created has no revision to go on from.
     if (newEdits && text.includes('"_rev"') && parseDocument(text).rev !== undefined)
       throw new GatewayError('missing', 'there is no revision to replace: use PUT');
     return writtenAnswer(
       200,
-      await collection.update(reader, undefined, { ...received, newEdits, signal }),
+      await collection.update(reader, undefined, { ...received, newEdits, cancellation }),
     );
   },
 });
@@ -119,9 +121,9 @@ export const deleteDocument = route({
   body: noBody,
   answers: { 200: jsonContent(written) },
   refuses: WRITE_ERRORS,
-  handle: async ({ collection, reader, params, query, headers, signal }) => {
+  handle: async ({ collection, reader, params, query, headers, cancellation }) => {
     const rev = editedRevision(query.rev, headers['if-match']);
-    return writtenAnswer(200, await collection.remove(reader, params.docid, { rev, signal }));
+    return writtenAnswer(200, await collection.remove(reader, params.docid, { rev, cancellation }));
   },
 });
 

@@ -55,13 +55,13 @@ export const postPublicSession = route({
     z.object({ name: z.string().optional(), password: z.string().optional() }),
   ),
   answers: { 200: jsonContent(session) },
-  handle: async ({ database, services, body, headers, signal }) => {
+  handle: async ({ database, services, body, headers, cancellation }) => {
     requireLoginOrigin(headers, { services, database });
     // NOTE: clients of the reference name the user of their token in the body.
     const isByHeaders = body === undefined || (body.password === undefined && hasToken(headers));
     const reader = isByHeaders
       ? await requestSender(database, headers)
-      : await database.login(body.name ?? '', body.password ?? '', signal);
+      : await database.login(body.name ?? '', body.password ?? '', cancellation);
     const name = nameOf(reader);
     if (name === '') throw new GatewayError('unauthorized', 'login is required');
     const session = await database.sessions.create(name);

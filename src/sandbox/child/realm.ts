@@ -162,6 +162,7 @@ export function prepareGlobals(helpers: Record<string, unknown>): {
   const names = Object.keys(helpers);
   const own = new Set(Reflect.ownKeys(global));
   const prototype: unknown = Object.getPrototypeOf(global);
+  const { keys: enumerable } = Object;
   let isSpoiled = false;
   function remove(key: string | symbol): void {
     if (!own.has(key) && !Reflect.deleteProperty(global, key)) isSpoiled = true;
@@ -169,7 +170,7 @@ export function prepareGlobals(helpers: Record<string, unknown>): {
   return {
     sweep(all) {
       // Nothing of ours is enumerable, and what an assignment leaves is.
-      for (const key in global) remove(key);
+      for (const key of enumerable(global)) remove(key);
       for (const name of names)
         if (global[name] !== helpers[name] && !Reflect.set(global, name, helpers[name]))
           isSpoiled = true;

@@ -13,18 +13,18 @@ import { Compactions } from './compactions.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const ADMIN = { kind: 'admin' } as const;
-const { signal } = new AbortController();
+const cancellation = new AbortController();
 const TOMBSTONES = { type: 'tombstone', reset: false, dryRun: false } as const;
 const ATTACHMENTS = { type: 'attachment', reset: false, dryRun: false } as const;
 
 async function put(collection: Collection, id: string, body: object = {}) {
   const text = JSON.stringify(body);
-  return collection.update(ADMIN, id, { text, newEdits: true, signal });
+  return collection.update(ADMIN, id, { text, newEdits: true, cancellation });
 }
 
 async function putAndDelete(collection: Collection, id: string): Promise<void> {
   const { rev } = await put(collection, id);
-  await collection.remove(ADMIN, id, { rev, signal });
+  await collection.remove(ADMIN, id, { rev, cancellation });
 }
 
 /** NOTE: a driven clock stands still, and with it the rests between steps. */
