@@ -45,6 +45,24 @@ test('an idle feed has its turn at once, and the next one after the gap', async 
   assert.equal(second, true);
 });
 
+test('few feeds have their turns in a faster rhythm than many', async () => {
+  const clock = new ManualClock();
+  const pace = new FeedPace(clock);
+  const feeds = (count: number) => Promise.all(Array.from({ length: count }, () => pace.turn()));
+  const waitFor = async (turns: Promise<unknown>): Promise<number> => {
+    const startedMs = clock.now();
+    let isOver = false;
+    void turns.then(() => (isOver = true));
+    while (!isOver) await clock.pass(10);
+    return clock.now() - startedMs;
+  };
+  await pace.turn();
+  await waitFor(feeds(1));
+  assert((await waitFor(feeds(1))) <= 20);
+  await waitFor(feeds(500));
+  assert((await waitFor(feeds(1))) >= 40);
+});
+
 test('all who wait have the same turn', async () => {
   const clock = new ManualClock();
   const pace = new FeedPace(clock);

@@ -1,7 +1,11 @@
 import type { Clock } from '../util/clock.ts';
 
-/** The shortest time between two flushes while there is something to flush, ms. */
-const GAP_MS_MIN = 40;
+/** The shortest time between two flushes while there is something to flush, ms: of few feeds … */
+const GAP_MS_MIN = 10;
+/** … and this much more for each that had its turn, … */
+const GAP_MS_PER_FEED = 0.2;
+/** … up to this. */
+const GAP_MS_OF_MANY = 40;
 /**
  * The gap is at least this many times what the last flush took: so feeds get a share of the CPU.
  */
@@ -41,11 +45,12 @@ export class FeedPace {
     this.#scheduled = false;
     const startedMs = performance.now();
     for (const resolve of turns) resolve();
-    this.#nextFlushMs = this.#clock.now() + GAP_MS_MIN;
+    const leastMs = Math.min(GAP_MS_MIN + turns.length * GAP_MS_PER_FEED, GAP_MS_OF_MANY);
+    this.#nextFlushMs = this.#clock.now() + leastMs;
     // What the turns do before the loop goes on, they did in this flush.
     setImmediate(() => {
       const gapMs = Math.min(GAP_PER_FLUSH * (performance.now() - startedMs), GAP_MS_MAX);
-      if (gapMs > GAP_MS_MIN) this.#nextFlushMs = this.#clock.now() + gapMs;
+      if (gapMs > leastMs) this.#nextFlushMs = this.#clock.now() + gapMs;
     });
   }
 }
