@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { FeedLines } from '../helpers/feed-lines.ts';
 import type { TestGateway } from '../helpers/gateway.ts';
@@ -12,6 +12,9 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import { until } from '../helpers/until.ts';
 
 // Buckets whose files are taken away, damaged or locked under a running gateway.
+
+/** A file of which everything is still in its log is shorter. */
+const NEW_FILE_BYTES = 64 * 1024;
 
 type Json = { readonly [key: string]: JsonValue };
 const object = (json: JsonValue) => json as Json;
@@ -132,8 +135,12 @@ describe('a bucket in trouble', { concurrency: true }, () => {
 
   test('a file that is overwritten is given up, and served again once it is restored', async () => {
     await create('damaged', { feed_lost_offline_secs: 1 });
-    // What was written is in the file itself once the last connection has closed it.
-    for (const each of ['_offline', '_online']) await send('POST', `damaged/${each}`);
+    // What was written is in the file itself once the last connection has closed it, which whoever
+    // still looked into it may put off.
+    await until('its log is in the file', async () => {
+      for (const each of ['_offline', '_online']) await send('POST', `damaged/${each}`);
+      return (await stat(fileOf('damaged'))).size > NEW_FILE_BYTES ? true : undefined;
+    });
     await copyFile(fileOf('damaged'), `${fileOf('damaged')}.backup`);
     await writeFile(fileOf('damaged'), 'no bucket at all');
     const told = await untilState('damaged', 'Offline');
