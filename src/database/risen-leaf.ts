@@ -9,7 +9,8 @@ import { judgeRevision } from './judge-revision.ts';
 
 /**
  * Of a document with branches: where the winner's deletion lets another one win, its leaf is routed
- * and grants again: judged anew, as by an administrator, since nobody writes it now.
+ * and grants again: judged anew, as by an administrator, since nobody writes it now. Undefined also
+ * where the document was changed meanwhile: what rests on it as it was is not committed.
  */
 export async function risenLeaf(
   context: CollectionContext,
@@ -19,8 +20,11 @@ export async function risenLeaf(
   const rev = winnerAfter(current.metadata.tree, planned);
   if (rev === planned.rev || rev === current.rev) return undefined;
   const content = await revisionBody(context, current, rev);
-  if (content === undefined)
+  if (content === undefined) {
+    const stored = await context.bucket.get(context.id, current.key);
+    if (stored?.cas !== current.cas) return undefined;
     throw new GatewayError('corrupt', `the body of the leaf ${rev} of a document is gone`);
+  }
   const verdict = await judgeRevision(context, {
     id: current.key,
     rev,

@@ -140,6 +140,35 @@ test('a deleted winner lets the other branch win, with its body, channels and gr
   assert.equal(held.has('granted'), true);
 });
 
+test('a branch that would rise and goes on meanwhile is no damage: the deletion is judged anew', async () => {
+  await using opened = await openTestCollection({
+    allow_conflicts: true,
+    old_rev_expiry_seconds: 0,
+  });
+  const root = `1-${'0'.repeat(32)}`;
+  const rising = `2-${'a'.repeat(32)}`;
+  const winner = parseRevId(`2-${'b'.repeat(32)}`);
+  await push(opened, 'd', { rev: rising, ancestors: [root], body: { n: 1 } });
+  await push(opened, 'd', { rev: winner, ancestors: [root], body: { n: 2 } });
+  const next = `3-${'a'.repeat(32)}`;
+  let drafts = 0;
+  const written = await updateDocument(opened.context, {
+    key: 'd' as DocId,
+    writer: ADMIN,
+    draft: async () => {
+      drafts += 1;
+      if (drafts === 1)
+        await push(opened, 'd', { rev: next, ancestors: [rising, root], body: { n: 3 } });
+      return deletionDraft(winner);
+    },
+  });
+  assert.equal(drafts, 2);
+  assert.match(written.rev, /^3-/);
+  const read = await opened.collection.read(ADMIN, 'd');
+  assert.equal(read.rev, next);
+  assert.match(read.text(), /"n":3/);
+});
+
 test('a losing branch that is pushed changes neither routing nor grants of the winner', async () => {
   await using opened = await openTestCollection({ allow_conflicts: true });
   const root = `1-${'0'.repeat(32)}`;
