@@ -1,4 +1,5 @@
 import type { ScannedObject } from '../document/json-scanner.ts';
+import { must } from '../util/assert.ts';
 import { nextTurn } from '../util/next-turn.ts';
 import type { BulkShare } from './bulk-share.ts';
 
@@ -82,8 +83,7 @@ class ManyWrites<Outcome> {
     signal.throwIfAborted();
     const index = this.#next++;
     if (this.#next % STEPS_A_TURN === 0) await nextTurn();
-    const doc = this.#docs[index];
-    if (doc === undefined) return;
+    const doc = must(this.#docs[index], 'there is one more');
     const id = idOf(doc);
     const before = this.#lastOfId.get(id);
     const writing = before === undefined ? write(doc, id) : before.then(() => write(doc, id));

@@ -164,7 +164,6 @@ async function judged(
   // Strangers know nothing of attachments: they stay with the document.
   const isEdit = !deleted && current?.deleted === false;
   const attachments = isEdit ? current.metadata.attachments : {};
-  const hasBranches = current?.metadata.tree.hasBranches === true;
   return documentChange(
     {
       key,
@@ -176,7 +175,7 @@ async function judged(
       verdict,
       expiry: verdict.expiry ?? stored.expiry,
       xattrCrc: routedXattrCrc(context, deleted ? null : stored.xattrs),
-      risen: hasBranches ? await risenLeaf(context, current, planned) : undefined,
+      risen: await risenLeaf(context, current, planned),
     },
     changeRules(context),
   );

@@ -1,4 +1,6 @@
 import type { InsertedEdit } from '../document/edit.ts';
+import type { RevId } from '../document/types.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { CurrentDocument } from './current-document.ts';
@@ -8,17 +10,26 @@ import { winnerAfter } from './document-change.ts';
 import { judgeRevision } from './judge-revision.ts';
 
 /**
- * Of a document with branches: where the winner's deletion lets another one win, its leaf is routed
- * and grants again: judged anew, as by an administrator, since nobody writes it now. Undefined also
- * where the document was changed meanwhile: what rests on it as it was is not committed.
+ * Where the winner's deletion lets another branch win, that branch's leaf is routed and grants
+ * again: judged anew, as by an administrator, since nobody writes it now. Undefined also where the
+ * document was changed meanwhile: what rests on it as it was is not committed.
  */
-export async function risenLeaf(
+export function risenLeaf(
   context: CollectionContext,
-  current: CurrentDocument,
+  current: CurrentDocument | undefined,
   planned: InsertedEdit,
-): Promise<RisenLeaf | undefined> {
+): Awaitable<RisenLeaf | undefined> {
+  if (current === undefined || !current.metadata.tree.hasBranches) return undefined;
   const rev = winnerAfter(current.metadata.tree, planned);
   if (rev === planned.rev || rev === current.rev) return undefined;
+  return judgedLeaf(context, current, rev);
+}
+
+async function judgedLeaf(
+  context: CollectionContext,
+  current: CurrentDocument,
+  rev: RevId,
+): Promise<RisenLeaf | undefined> {
   const content = await revisionBody(context, current, rev);
   if (content === undefined) {
     const stored = await context.bucket.get(context.id, current.key);

@@ -8,6 +8,7 @@ import type { Attachments, DocId, RevId, Sequence } from '../document/types.ts';
 import { documentWritten, writeConflicted } from '../observability/events.ts';
 import type { Reader } from '../principals/access.ts';
 import { must } from '../util/assert.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import type { Cancellation } from '../util/cancellation.ts';
 import { GatewayError, isGatewayError } from '../util/errors.ts';
 import { changeRules } from './change-rules.ts';
@@ -42,7 +43,7 @@ export interface WriteRequest {
    * Makes the draft from the document as it is at that moment; called again where somebody else was
    * faster. What it throws is told to the writer.
    */
-  readonly draft: (current: CurrentDocument | undefined) => Draft | Promise<Draft>;
+  readonly draft: (current: CurrentDocument | undefined) => Awaitable<Draft>;
   /**
    * The gateway's own deletion of what expired: the sync function routes it, and may not refuse it.
    */
@@ -138,7 +139,7 @@ async function writeOnce(
     xattrs: loaded.xattrs,
     mustPass: request.mustPass === true,
   });
-  const hasBranches = current?.metadata.tree.hasBranches === true;
+  const rising = risenLeaf(context, current, planned);
   const edit: JudgedEdit = {
     key,
     cas: loaded.cas,
@@ -149,7 +150,7 @@ async function writeOnce(
     verdict,
     expiry: verdict.expiry ?? asked,
     xattrCrc: routedXattrCrc(context, loaded.xattrs),
-    risen: hasBranches ? await risenLeaf(context, current, planned) : undefined,
+    risen: rising instanceof Promise ? await rising : rising,
   };
   const [result] = await context.bucket.commit([documentChange(edit, changeRules(context))]);
   return outcomeOf(context, edit, must(result, 'one result for each change'));

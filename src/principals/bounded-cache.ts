@@ -1,14 +1,13 @@
-interface Entry<V> {
+import { hasSecondChance, type Used } from '../util/second-chance.ts';
+
+interface Entry<V> extends Used {
   readonly value: V;
   readonly weight: number;
-  /** Whether it was asked for since it was last looked at. */
-  isAsked: boolean;
 }
 
 /**
  * A map that keeps what is asked for: past `weightMax` the oldest entry goes, but that one that was
- * asked for since it was put there is put at the end instead ("second chance"). So a hit changes no
- * table, as keeping the exact order would. An entry that alone outweighs the limit is not kept.
+ * asked for has a second chance. An entry that alone outweighs the limit is not kept.
  */
 export class BoundedCache<K, V> {
   readonly #entries = new Map<K, Entry<V>>();
@@ -22,7 +21,7 @@ export class BoundedCache<K, V> {
   get(key: K): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    entry.isAsked = true;
+    entry.isUsed = true;
     return entry.value;
   }
 
@@ -31,7 +30,7 @@ export class BoundedCache<K, V> {
     this.delete(key);
     if (weight > this.#weightMax) return;
     this.#makeRoom(weight);
-    this.#entries.set(key, { value, weight, isAsked: false });
+    this.#entries.set(key, { value, weight, isUsed: false });
     this.#weight += weight;
   }
 
@@ -50,11 +49,7 @@ export class BoundedCache<K, V> {
   #makeRoom(weight: number): void {
     for (const [key, entry] of this.#entries) {
       if (this.#weight + weight <= this.#weightMax) return;
-      if (entry.isAsked) {
-        entry.isAsked = false;
-        this.#entries.delete(key);
-        this.#entries.set(key, entry);
-      } else this.delete(key);
+      if (!hasSecondChance(this.#entries, key, entry)) this.delete(key);
     }
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { z } from 'zod';
+import type { Awaitable } from '../util/awaitable.ts';
 import { GatewayError } from '../util/errors.ts';
 import type { BodyWatch, Holding } from './body-watch.ts';
 import { giveBack } from './give-back.ts';
@@ -12,7 +13,7 @@ import { explain } from './query.ts';
 /** How a route wants the body of its requests. */
 export interface BodyReader<B> {
   /** NOTE: a promise only where something is read. */
-  read(incoming: Incoming): B | Promise<B>;
+  read(incoming: Incoming): Awaitable<B>;
   /** For the description of the API; nothing where no body is read. */
   readonly content?: Content;
   /** Whether it may be empty. */
@@ -32,6 +33,7 @@ export interface Incoming {
 
 /** The longest body of any other kind. */
 const SMALL_BYTES_MAX = 4 * 1024 * 1024;
+const SMALL_TEXT = { bytesMax: SMALL_BYTES_MAX, isOptional: true };
 /** The most values in JSON that is parsed as a whole: a value takes many times its text. */
 const VALUES_MAX = 250_000;
 /** About what one takes beside its text. */
@@ -54,13 +56,9 @@ export const listSource: BodyReader<string> = {
   ),
 };
 
-async function readJsonText(incoming: Incoming, bytesMax: number): Promise<string> {
+function readJsonText(incoming: Incoming, bytesMax: number): Promise<string> {
   requireMediaType(incoming.request, JSON_TYPES);
-  const gzip = isGzipWithin(incoming, bytesMax);
-  const bytes = await gather(incoming, bytesMax);
-  const text = decode(gzip ? await inflate(bytes, { bytesMax, held: incoming.held }) : bytes);
-  if (text.trim() === '') throw new GatewayError('badRequest', 'the body is empty; JSON is needed');
-  return text;
+  return readText(incoming, { bytesMax, isOptional: false });
 }
 
 /** A small JSON body, checked by a schema; `described`: what to say where the schema says less. */
@@ -85,7 +83,7 @@ export function optionalJsonBody<T>(schema: z.ZodType<T>): BodyReader<T | undefi
     isOptional: true,
     read: async (incoming) => {
       requireMediaType(incoming.request, JSON_TYPES);
-      const text = await readText(incoming, SMALL_BYTES_MAX);
+      const text = await readText(incoming, SMALL_TEXT);
       return text.trim() === '' ? undefined : parseJson(text, schema);
     },
   };
@@ -98,7 +96,7 @@ export function textBody(mediaTypes: readonly string[]): BodyReader<string> {
     isOptional: true,
     read: async (incoming) => {
       requireMediaType(incoming.request, mediaTypes);
-      return readText(incoming, SMALL_BYTES_MAX);
+      return readText(incoming, SMALL_TEXT);
     },
   };
 }
@@ -175,17 +173,17 @@ export function isGzip(contentEncoding: string | undefined): boolean {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-async function readText(incoming: Incoming, bytesMax: number): Promise<string> {
-  const gzip = isGzipWithin(incoming, bytesMax);
+async function readText(
+  incoming: Incoming,
+  { bytesMax, isOptional }: { readonly bytesMax: number; readonly isOptional: boolean },
+): Promise<string> {
+  const { request, held } = incoming;
+  const gzip = isGzip(request.headers['content-encoding']);
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const bytes = await gather(incoming, bytesMax);
-  return decode(gzip ? await inflate(bytes, { bytesMax, held: incoming.held }) : bytes);
-}
-
-/** Whether it is compressed, from its headers. Throws `tooLarge`, and as `isGzip`. */
-function isGzipWithin({ request: { headers } }: Incoming, bytesMax: number): boolean {
-  const gzip = isGzip(headers['content-encoding']);
-  if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  return gzip;
+  const text = decode(gzip ? await inflate(bytes, { bytesMax, held }) : bytes);
+  if (isOptional || text.trim() !== '') return text;
+  throw new GatewayError('badRequest', 'the body is empty; JSON is needed');
 }
 
 interface TextOptions {

@@ -4,6 +4,7 @@ import type { Observer } from '../observability/events.ts';
 import { jsonChunks, jsonText } from './answer.ts';
 import type { Answer, Chunks, Sink } from './answer.ts';
 import type { ChangesRequest } from './changes-request.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import { isGatewayError } from '../util/errors.ts';
 import { FeedTimer } from './feed-timer.ts';
 import type { RestServices } from './rest-services.ts';
@@ -23,7 +24,7 @@ export interface Sending {
 }
 
 /** A feed as the answer of a request; disposes of it in the end. */
-export function changesAnswer(feed: ChangesFeed, sending: Sending): Answer | Promise<Answer> {
+export function changesAnswer(feed: ChangesFeed, sending: Sending): Awaitable<Answer> {
   if (sending.request.feed === 'normal') return normal(feed, sending);
   return sending.request.feed === 'longpoll'
     ? feedAnswer('application/json', (sink) => longpoll(feed, sending, sink))

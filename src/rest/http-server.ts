@@ -10,6 +10,7 @@ import type {
   onRequestHookHandler,
 } from 'fastify';
 import type { Log } from '../observability/log.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import type { Clock } from '../util/clock.ts';
 import { GatewayError } from '../util/errors.ts';
 import { SlotList } from '../util/slot-list.ts';
@@ -302,7 +303,7 @@ function takenOver(serve: Serve): {
   };
 }
 
-type Work = (exchange: Exchange) => Answer | Promise<Answer>;
+type Work = (exchange: Exchange) => Awaitable<Answer>;
 
 interface Answering extends AnswerOptions {
   readonly work: Work;

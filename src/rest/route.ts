@@ -5,6 +5,7 @@ import type { Database } from '../database/database.ts';
 import type { Log } from '../observability/log.ts';
 import type { Reader } from '../principals/access.ts';
 import type { Session } from '../principals/sessions.ts';
+import type { Awaitable } from '../util/awaitable.ts';
 import type { Cancellation } from '../util/cancellation.ts';
 import type { ErrorTag } from '../util/errors.ts';
 import type { Answer } from './answer.ts';
@@ -49,7 +50,7 @@ export interface RouteSpec<Path extends string, Access extends AccessKind, Query
   readonly answers: Answers;
   /** The same: errors beside those that every such route may have. */
   readonly refuses?: readonly ErrorTag[];
-  handle(handling: Handling<Path, Access, Query, Body>): Answer | Promise<Answer>;
+  handle(handling: Handling<Path, Access, Query, Body>): Awaitable<Answer>;
   /** What the audit log is told where all went well; asked only where there is one. */
   audit?(handling: Handling<Path, Access, Query, Body>, answer: Answer): readonly Told[];
 }
@@ -95,7 +96,7 @@ export interface Route {
   readonly body: BodyReader<unknown>;
   readonly answers: Answers;
   readonly refuses?: readonly ErrorTag[];
-  readonly handle: (handling: AnyHandling) => Answer | Promise<Answer>;
+  readonly handle: (handling: AnyHandling) => Awaitable<Answer>;
   readonly audit: (handling: AnyHandling, answer: Answer) => readonly Told[];
 }
 

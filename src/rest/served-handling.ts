@@ -9,21 +9,10 @@ import type { Exchange } from './exchange.ts';
 import type { RestServices } from './rest-services.ts';
 import type { AnyHandling, Port } from './route.ts';
 
-/** What is known of a request when its handler begins. */
-export interface HandlingParts {
+/** What is known of a request when its handler begins; the rest follows from the exchange. */
+export type HandlingParts = Omit<AnyHandling, 'headers' | 'isHead' | 'cancellation' | 'signal'> & {
   readonly exchange: Exchange;
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: unknown;
-  readonly body: unknown;
-  readonly held: Holding;
-  readonly port: Port;
-  readonly services: RestServices;
-  readonly log: Log;
-  readonly reader: Reader | undefined;
-  readonly session: Session | undefined;
-  readonly database: Database | undefined;
-  readonly collection: Collection | undefined;
-}
+};
 
 /**
  * What a handler gets: a class, so that only who asks for the signal pays for it. NOTE: a copy of

@@ -1,5 +1,6 @@
 import type { SyncWriter } from './sandbox.ts';
 import type { Limits } from './limits.ts';
+import { hasSecondChance, type Used } from '../util/second-chance.ts';
 import { OPERATIONS, type Item } from './wire.ts';
 
 /** A compiled function, as its parent knows it. */
@@ -11,10 +12,8 @@ export interface FunctionRecord {
   readonly timeoutMs: number;
 }
 
-/** Where it is; whether it was used since room was last looked for. */
-interface Held {
+interface Held extends Used {
   readonly slot: number;
-  isUsed: boolean;
 }
 
 interface HeldWriter extends Held {
@@ -25,8 +24,8 @@ interface HeldWriter extends Held {
 
 /**
  * What a child holds: functions and writers, each in a numbered slot, so that they are sent once.
- * The parent decides what goes when room is needed: the oldest, but that one that was used since
- * it was put there is put at the end instead, so that a use changes no table.
+ * The parent decides what goes when room is needed: the oldest, but that one that was used has a
+ * second chance.
  */
 export class ChildContents {
   readonly #limits: Limits;
@@ -102,15 +101,6 @@ export class ChildContents {
     this.#writersBytes -= writer.bytes;
     this.#freeWriterSlots.push(writer.slot);
   }
-}
-
-/** Puts one that was used to the end, where it is met once more. */
-function hasSecondChance<K, V extends Held>(all: Map<K, V>, key: K, held: V): boolean {
-  if (!held.isUsed) return false;
-  held.isUsed = false;
-  all.delete(key);
-  all.set(key, held);
-  return true;
 }
 
 /** What a writer without roles and channels costs in the child. */

@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 
 import type { Sequence } from '../../document/types.ts';
 import type { CollectionId } from '../bucket.ts';
+import type { Awaitable } from '../../util/awaitable.ts';
 import { GatewayError } from '../../util/errors.ts';
 import type { Clock } from '../../util/clock.ts';
 import { AccessReader } from './access-reader.ts';
@@ -80,7 +81,7 @@ export class Reader implements Disposable {
    * between them, and taking and giving back the file's locks costs more than a read. Only the wait
    * is a promise: most reads are on the way of a request, where each one costs.
    */
-  read<T>(query: (reader: this) => T): T | Promise<T> {
+  read<T>(query: (reader: this) => T): Awaitable<T> {
     try {
       return this.#readNow(query);
     } catch (cause) {

@@ -119,11 +119,7 @@ export class SqliteBucket implements Bucket {
   }
 
   commit(changes: readonly Change[]): Promise<readonly CommitResult[]> {
-    try {
-      return this.#store.commit(changes);
-    } catch (cause) {
-      return Promise.reject(cause);
-    }
+    return this.#store.commit(changes);
   }
 
   async lastSequence(): Promise<Sequence> {

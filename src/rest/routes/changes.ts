@@ -2,6 +2,7 @@ import { sequenceJson } from '../../changes/sequence-id.ts';
 import type { Database } from '../../database/database.ts';
 import { feedAsked } from '../../observability/events.ts';
 import type { Session } from '../../principals/sessions.ts';
+import type { Awaitable } from '../../util/awaitable.ts';
 import { GatewayError, isGatewayError } from '../../util/errors.ts';
 import type { Answer } from '../answer.ts';
 import { jsonBody, noBody } from '../body.ts';
@@ -52,7 +53,7 @@ type Asking = Pick<
   'collection' | 'database' | 'reader' | 'session' | 'services' | 'query' | 'signal'
 >;
 
-function answer(asking: Asking, body: ChangesBody | undefined): Answer | Promise<Answer> {
+function answer(asking: Asking, body: ChangesBody | undefined): Awaitable<Answer> {
   const { collection, reader, services, query, signal } = asking;
   const request = changesRequest(query, body, services.settings);
   if (request.feed === 'websocket')
