@@ -196,7 +196,7 @@ test('what own commits tell is what the file tells right after them', async () =
       const { own, other, reader } = open;
       const model = new Model(await own.openCollection('_default._default'));
       const purges = all.filter(({ what }) => what === 'purge');
-      const purged = new Set(purges.map(({ key }) => key as string));
+      const purged = new Set(purges.map(({ key }) => key));
       const sameAsFile = async (page: MutationPage, at: number): Promise<void> => {
         const step = await reader.read((r) => r.mutations.step({ seq: seq(at) }, r.lastSequence()));
         assert.deepEqual(page, asOf(page, step.page, purged));
