@@ -99,16 +99,22 @@ export class AuditedGateway implements AsyncDisposable {
 
   /** What is told while the work is done. */
   async during(work: () => Promise<unknown>): Promise<readonly AuditLine[]> {
-    const from = (await this.lines()).length;
+    const before = await this.#mark();
     await work();
-    // Lines are in order: when this request is told, all before it were.
+    const after = await this.#mark();
+    const lines = await this.lines();
+    return lines.slice(markedAt(lines, before) + 1, markedAt(lines, after));
+  }
+
+  /**
+   * Its place in the log. Requests are told after they were answered, in order: when this one is
+   * told, all before it were.
+   */
+  async #mark(): Promise<string> {
     const mark = `/mark${this.#marks++}`;
     await this.send('admin', `GET ${mark}`);
-    return until('the mark', async () => {
-      const lines = await this.lines();
-      const end = lines.findIndex(({ http_path: where }) => where === mark);
-      return end < 0 ? undefined : lines.slice(from, end);
-    });
+    await until('the mark', async () => (markedAt(await this.lines(), mark) < 0 ? undefined : mark));
+    return mark;
   }
 
   /** The same, request by request; each is told once. */
@@ -123,6 +129,10 @@ export class AuditedGateway implements AsyncDisposable {
       return { request: `${http_method} ${http_path} ${http_status}`, told };
     });
   }
+}
+
+function markedAt(lines: readonly AuditLine[], mark: string): number {
+  return lines.findIndex(({ http_path: where }) => where === mark);
 }
 
 function assertInWords(line: AuditLine): void {
