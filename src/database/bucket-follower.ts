@@ -144,12 +144,12 @@ export class BucketFollower {
   async #isDue(name: string, isTimeForAll: boolean): Promise<boolean> {
     const { clock, databases, everyMs, server } = this.#options;
     const seen = this.#seen.get(name);
-    if (seen === undefined) return true;
-    if (seen.trouble !== undefined) return clock.now() >= seen.retryAtMs;
-    if (everyMs === 0) return false;
     const served = databases.in(name);
     // NOTE: what is in another file by now is looked at when an administrator says so: `_online`.
     if (served.some(({ feed }) => feed.state.state !== 'following')) return false;
+    if (seen === undefined) return true;
+    if (seen.trouble !== undefined) return clock.now() >= seen.retryAtMs;
+    if (everyMs === 0) return false;
     if (served.length === 0) {
       const quietMs = clock.now() - seen.retryAtMs;
       return quietMs >= 0 && (quietMs > UNUSED_MS || (await server.stampOf(name)) !== seen.stamp);

@@ -9,6 +9,7 @@ import { startSandbox } from '../sandbox/start-sandbox.ts';
 import type { Clock } from '../util/clock.ts';
 import { systemClock } from '../util/clock.ts';
 import { OutgoingRequests } from '../util/outgoing-requests.ts';
+import type { RegistryOptions } from './registry.ts';
 import { DatabaseRegistry } from './registry.ts';
 
 /** For tests: a server with the bucket `b`, and as many gateways on it as are asked for. */
@@ -17,10 +18,9 @@ export interface TestRegistries extends AsyncDisposable {
   readonly bucket: Bucket;
   readonly metrics: Metrics;
   /** Of another process, as it were. `beforeOpen` is waited for whenever that opens a bucket. */
-  registry(options?: {
-    readonly isLocal?: boolean;
-    readonly beforeOpen?: () => Promise<void>;
-  }): Promise<DatabaseRegistry>;
+  registry(
+    options?: RegistryOptions & { readonly beforeOpen?: () => Promise<void> },
+  ): Promise<DatabaseRegistry>;
 }
 
 export async function openTestRegistries({
