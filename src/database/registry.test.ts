@@ -1,48 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Bucket } from '../bucket/bucket.ts';
-import type { BucketServer } from '../bucket/bucket-server.ts';
-import { openBucketServer } from '../bucket/open-bucket.ts';
-import { silentLog } from '../observability/log.ts';
-import { createMetrics } from '../observability/metrics.ts';
-import { Passwords } from '../principals/passwords.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
-import { startSandbox } from '../sandbox/start-sandbox.ts';
-import { systemClock } from '../util/clock.ts';
-import { OutgoingRequests } from '../util/outgoing-requests.ts';
 import { claimDatabase } from './collection-claims.ts';
 import type { DatabaseRecord } from './database-record.ts';
 import { listDatabaseRecords } from './database-record.ts';
-import { DatabaseRegistry } from './registry.ts';
-
-const log = silentLog;
-const clock = systemClock;
-
-interface Opened extends AsyncDisposable {
-  readonly server: BucketServer;
-  readonly bucket: Bucket;
-  /** Another process, as it were. */
-  registry(): Promise<DatabaseRegistry>;
-}
-
-async function open(): Promise<Opened> {
-  const stack = new AsyncDisposableStack();
-  const server = stack.use(await openBucketServer('sqlite::memory:', { log, clock }));
-  const bucket = stack.use(await server.open('b', { create: true }));
-  const sandbox: Sandbox = stack.use(await startSandbox({ log }));
-  const passwords = new Passwords({ cost: 4 });
-  const outgoing = stack.use(new OutgoingRequests({ clock, allowedHosts: [] }));
-  return {
-    server,
-    bucket,
-    registry: async () => {
-      const metrics = createMetrics({ clock });
-      const services = { sandbox, passwords, log, metrics, clock, outgoing };
-      return stack.use(await DatabaseRegistry.open(services, server));
-    },
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
+import type { DatabaseRegistry } from './registry.ts';
+import { openTestRegistries } from './test-registries.ts';
 
 const scopes = (...names: readonly string[]) => ({
   scopes: { s: { collections: Object.fromEntries(names.map((name) => [name, {}])) } },
@@ -59,7 +21,7 @@ function record(
 }
 
 test('a collection has one database, of those that this node does not serve too', async () => {
-  await using opened = await open();
+  await using opened = await openTestRegistries();
   const registry = await opened.registry();
   await registry.create('one', config('a', 'b'));
   await claimDatabase(opened.bucket, record('elsewhere', config('c')));
@@ -78,7 +40,7 @@ test('a collection has one database, of those that this node does not serve too'
 });
 
 test('a bucket has at most a thousand databases', async () => {
-  await using opened = await open();
+  await using opened = await openTestRegistries();
   const { bucket } = opened;
   const key = (id: string) => ({ kind: 'database', database: '', id });
   await bucket.commit(
@@ -95,7 +57,7 @@ test('a bucket has at most a thousand databases', async () => {
 });
 
 test('of databases that are stored at once for one collection none stays', async () => {
-  await using opened = await open();
+  await using opened = await openTestRegistries();
   const claims = ['x', 'y', 'z'].map((name) =>
     claimDatabase(opened.bucket, record(name, config('a'))),
   );
@@ -107,7 +69,7 @@ test('of databases that are stored at once for one collection none stays', async
 });
 
 test('what cannot be loaded is left out, and the others of its bucket are served', async () => {
-  await using opened = await open();
+  await using opened = await openTestRegistries();
   const { bucket } = opened;
   const store = async (...records: readonly DatabaseRecord[]) => {
     for (const each of records)
@@ -132,7 +94,7 @@ test('what cannot be loaded is left out, and the others of its bucket are served
 });
 
 test('a function that does not compile is told with its place, and leaves nothing', async () => {
-  await using opened = await open();
+  await using opened = await openTestRegistries();
   const registry = await opened.registry();
   const broken = { s: { collections: { good: {}, bad: { sync: 'function(' } } } };
   await assert.rejects(registry.create('db', { bucket: 'new', scopes: broken }), {
@@ -144,7 +106,7 @@ test('a function that does not compile is told with its place, and leaves nothin
 });
 
 test('keyspaces find the collections of the one scope', async () => {
-  await using opened = await open();
+  await using opened = await openTestRegistries();
   const registry = await opened.registry();
   const named = await registry.create('named', config('a', 'b'));
   assert.equal(named.collection('a'), named.collection('s.a'));
