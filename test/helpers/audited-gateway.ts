@@ -113,10 +113,9 @@ export class AuditedGateway implements AsyncDisposable {
   async #mark(): Promise<string> {
     const mark = `/mark${this.#marks++}`;
     await this.send('admin', `GET ${mark}`);
-    await until('the mark', async () =>
+    return until('the mark', async () =>
       markedAt(await this.lines(), mark) < 0 ? undefined : mark,
     );
-    return mark;
   }
 
   /** The same, request by request; each is told once. */
